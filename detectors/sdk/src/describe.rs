@@ -1,0 +1,283 @@
+//! What a detector says about itself and hears about its run.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Facts about the run: `project`, `run`, `host`.
+pub type Facts = BTreeMap<String, String>;
+
+/// The description of a detector; see [`Detector::describe`](crate::Detector::describe).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Description {
+    /// Lower-case words joined by `-`.
+    pub name: String,
+    /// The detector's own version.
+    pub version: String,
+    /// One line: what it finds.
+    pub summary: String,
+    /// Its parameters, in the order in which they are shown.
+    pub parameters: Vec<Parameter>,
+    /// Further facts, such as `doc`.
+    pub facts: Vec<(String, String)>,
+}
+
+impl Description {
+    /// A description without parameters.
+    #[must_use]
+    pub fn new(name: &str, version: &str, summary: &str) -> Self {
+        Self { name: name.into(), version: version.into(), summary: summary.into(), ..Self::default() }
+    }
+
+    /// Adds a parameter.
+    #[must_use]
+    pub fn parameter(mut self, parameter: Parameter) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    /// Adds the rule in Markdown, for the reference documentation.
+    #[must_use]
+    pub fn doc(mut self, doc: &str) -> Self {
+        self.facts.push(("doc".into(), doc.into()));
+        self
+    }
+
+    /// The default of every parameter: what `open` gets when the user says
+    /// nothing. Handy in tests.
+    #[must_use]
+    pub fn defaults(&self) -> Parameters {
+        Parameters(self.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect())
+    }
+}
+
+/// The type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any finite number.
+    Number,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// Any text.
+    Text,
+    /// Texts joined by commas.
+    List,
+}
+
+impl Kind {
+    /// The kind's name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::Text => "text",
+            Self::List => "list",
+        }
+    }
+}
+
+/// One setting of a detector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// The name in the config file.
+    pub name: String,
+    /// Its type.
+    pub kind: Kind,
+    /// The default, as the user would write it.
+    pub default: String,
+    /// The unit, for people.
+    pub unit: String,
+    /// One sentence.
+    pub doc: String,
+    /// `min`, `max`, `choices`: enforced by the runner.
+    pub limits: Vec<(String, String)>,
+}
+
+impl Parameter {
+    fn new(name: &str, kind: Kind, default: String) -> Self {
+        Self { name: name.into(), kind, default, unit: String::new(), doc: String::new(), limits: Vec::new() }
+    }
+
+    /// A number.
+    #[must_use]
+    pub fn number(name: &str, default: f64) -> Self {
+        Self::new(name, Kind::Number, default.to_string())
+    }
+
+    /// A whole number.
+    #[must_use]
+    pub fn integer(name: &str, default: i64) -> Self {
+        Self::new(name, Kind::Integer, default.to_string())
+    }
+
+    /// A switch.
+    #[must_use]
+    pub fn boolean(name: &str, default: bool) -> Self {
+        Self::new(name, Kind::Boolean, default.to_string())
+    }
+
+    /// A text.
+    #[must_use]
+    pub fn text(name: &str, default: &str) -> Self {
+        Self::new(name, Kind::Text, default.to_owned())
+    }
+
+    /// A list of texts.
+    #[must_use]
+    pub fn list(name: &str, default: &[&str]) -> Self {
+        Self::new(name, Kind::List, default.join(","))
+    }
+
+    /// Names the unit.
+    #[must_use]
+    pub fn unit(mut self, unit: &str) -> Self {
+        self.unit = unit.into();
+        self
+    }
+
+    /// Says what the parameter does.
+    #[must_use]
+    pub fn doc(mut self, doc: &str) -> Self {
+        self.doc = doc.into();
+        self
+    }
+
+    /// Sets the smallest valid value.
+    #[must_use]
+    pub fn min(mut self, min: impl Display) -> Self {
+        self.limits.push(("min".into(), min.to_string()));
+        self
+    }
+
+    /// Sets the largest valid value.
+    #[must_use]
+    pub fn max(mut self, max: impl Display) -> Self {
+        self.limits.push(("max".into(), max.to_string()));
+        self
+    }
+
+    /// Lists the only valid values.
+    #[must_use]
+    pub fn choices(mut self, choices: &[&str]) -> Self {
+        self.limits.push(("choices".into(), choices.join(",")));
+        self
+    }
+}
+
+/// The values of a detector's parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parameters(pub BTreeMap<String, String>);
+
+impl Parameters {
+    fn parse<T: std::str::FromStr>(&self, name: &str, kind: &str) -> Result<T, String> {
+        let text = self.text(name)?;
+        text.parse().map_err(|_| format!("parameter `{name}` is `{text}`, which is not {kind}"))
+    }
+
+    /// The value of a `number`.
+    ///
+    /// # Errors
+    /// When it is missing or no number, which the runner has ruled out.
+    pub fn number(&self, name: &str) -> Result<f64, String> {
+        self.parse(name, "a number")
+    }
+
+    /// The value of an `integer` that counts something.
+    ///
+    /// # Errors
+    /// When it is missing or not a whole number from 0 on.
+    pub fn count(&self, name: &str) -> Result<usize, String> {
+        self.parse(name, "a whole number from 0 on")
+    }
+
+    /// The value of a `boolean`.
+    ///
+    /// # Errors
+    /// When it is missing or neither `true` nor `false`.
+    pub fn boolean(&self, name: &str) -> Result<bool, String> {
+        self.parse(name, "`true` or `false`")
+    }
+
+    /// The value of a `text`.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub fn text(&self, name: &str) -> Result<&str, String> {
+        self.0.get(name).map(String::as_str).ok_or_else(|| format!("parameter `{name}` is missing"))
+    }
+
+    /// The value of a `list`.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub fn list(&self, name: &str) -> Result<Vec<&str>, String> {
+        Ok(self.text(name)?.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
+    }
+
+    /// Replaces a value; handy in tests.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Display) -> Self {
+        self.0.insert(name.to_owned(), value.to_string());
+        self
+    }
+}
+
+/// Something a monitor wants to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interest {
+    /// `metric`, `label`, `text`, `exception` or `tick`.
+    pub kind: String,
+    /// A name, a glob, a needle or a number of seconds.
+    pub pattern: String,
+    /// Options, by kind.
+    pub options: Vec<(String, String)>,
+}
+
+impl Interest {
+    fn new(kind: &str, pattern: &str) -> Self {
+        Self { kind: kind.into(), pattern: pattern.into(), options: Vec::new() }
+    }
+
+    /// Every value of the metrics whose canonical name matches; `*` stands for
+    /// any run of characters.
+    #[must_use]
+    pub fn metric(pattern: &str) -> Self {
+        Self::new("metric", pattern)
+    }
+
+    /// Of the matching metrics only the first value, those that are not finite,
+    /// and the first finite value after one. Next to free on healthy data.
+    #[must_use]
+    pub fn metric_edges(pattern: &str) -> Self {
+        let mut interest = Self::new("metric", pattern);
+        interest.options.push(("values".into(), "edges".into()));
+        interest
+    }
+
+    /// The texts of a label.
+    #[must_use]
+    pub fn label(pattern: &str) -> Self {
+        Self::new("label", pattern)
+    }
+
+    /// Plain lines that contain a needle.
+    #[must_use]
+    pub fn text(needle: &str) -> Self {
+        Self::new("text", needle)
+    }
+
+    /// Exceptions whose type matches.
+    #[must_use]
+    pub fn exception(pattern: &str) -> Self {
+        Self::new("exception", pattern)
+    }
+
+    /// A call of `tick` every so many seconds of stream time.
+    #[must_use]
+    pub fn tick(seconds: f64) -> Self {
+        Self::new("tick", &seconds.to_string())
+    }
+}

@@ -1,0 +1,1 @@
+//! Streaming statistics with small constant memory.

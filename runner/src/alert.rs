@@ -1,0 +1,128 @@
+//! The alert: what a finding becomes once the host has validated, named and
+//! let it through. Its JSON form is the same everywhere: file, webhook, query.
+
+use serde::{Serialize, Serializer};
+
+/// The version of the JSON form. Raised when a field is added or changes.
+pub const SCHEMA: u32 = 1;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Look when you can.
+    Warning,
+    /// Look now.
+    Critical,
+}
+
+impl Severity {
+    /// The severity's name in the contract, in config and on screen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Critical].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// Whether the trouble is there or over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The trouble is there.
+    Firing,
+    /// The trouble has ended.
+    Resolved,
+}
+
+/// A claim of a detector about a run, checked for form but not yet judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What is wrong, stable within detector and run.
+    pub key: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Firing or resolved.
+    pub state: State,
+    /// A few words.
+    pub title: String,
+    /// What happened, with numbers.
+    pub message: String,
+    /// What to do about it; never empty while firing.
+    pub recommendation: String,
+    /// The numbers of the message, by name.
+    pub values: Vec<(String, f64)>,
+    /// Why the run should stop, if the detector wishes it.
+    pub halt: Option<String>,
+}
+
+/// Where in the input an alert comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// The input's name: a path, or `stdin`.
+    pub input: String,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+/// Something a person should know. See `docs/alert.md` for the JSON form.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alert {
+    /// Hash of fingerprint, episode and transition: the same input replayed
+    /// makes the same ids.
+    pub id: String,
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The project.
+    pub project: String,
+    /// The run.
+    pub run: String,
+    /// The process, if the line named one.
+    pub rank: Option<u32>,
+    /// The machine that runwatch runs on.
+    pub host: String,
+    /// The detector, or `runwatch` for the host's own alerts.
+    pub detector: String,
+    /// The finding's key.
+    pub key: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Firing or resolved.
+    pub state: State,
+    /// The training step, or the record's ordinal where the job prints none.
+    pub step: Option<i64>,
+    /// RFC 3339 in UTC: the record's own time, else the wall clock when live;
+    /// `null` in review of a log without times.
+    pub time: Option<String>,
+    /// A few words.
+    pub title: String,
+    /// What happened, with numbers.
+    pub message: String,
+    /// What to do about it.
+    pub recommendation: String,
+    /// The numbers of the message; `null` for one that is not finite.
+    #[serde(serialize_with = "values_as_map")]
+    pub values: Vec<(String, f64)>,
+    /// Where it was seen.
+    pub location: Option<Location>,
+    /// The step at which the episode began.
+    pub first_step: Option<i64>,
+    /// How many findings the episode has had so far, muted ones included.
+    pub count: u64,
+}
+
+fn values_as_map<S: Serializer>(values: &[(String, f64)], to: S) -> Result<S::Ok, S::Error> {
+    // serde_json writes a non-finite f64 as null, which is what strict JSON allows.
+    to.collect_map(values.iter().map(|(name, value)| (name, value)))
+}
