@@ -32,7 +32,9 @@ impl Severity {
     /// The severity with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Info, Self::Warning, Self::Critical].into_iter().find(|s| s.name() == name)
+        [Self::Info, Self::Warning, Self::Critical]
+            .into_iter()
+            .find(|s| s.name() == name)
     }
 }
 

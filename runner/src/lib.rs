@@ -4,4 +4,6 @@
 //! `docs/architecture.md` has the map.
 
 pub mod alert;
+pub mod describe;
 pub mod record;
+pub mod sandbox;

@@ -1,0 +1,10 @@
+//! Host bindings of the contract, generated from `wit/v0.1`.
+#![allow(missing_docs, clippy::all, unreachable_pub)]
+
+wasmtime::component::bindgen!({
+    path: "../wit/v0.1",
+    world: "detector-component",
+});
+
+pub use exports::runwatch::detector::detector as contract;
+pub use runwatch::detector::types;

@@ -1,0 +1,181 @@
+//! How a detector can fail, by name.
+
+use std::fmt;
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use super::limits::MemoryExceeded;
+use super::wasi::{Denied, Exited};
+
+/// What kind of limit, trap or broken promise it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// The detector panicked, aborted or exited.
+    Panic,
+    /// A call took longer than its wall-time limit.
+    Deadline,
+    /// The detector wanted more memory than its limit.
+    Memory,
+    /// The detector recursed too deep.
+    Stack,
+    /// The detector called something it has no right to.
+    DeniedImport,
+    /// A finding breaks the contract.
+    BadFinding,
+    /// A call returned more than its limit of findings or bytes.
+    Flood,
+    /// Any other trap, such as an access out of bounds.
+    Trap,
+}
+
+impl FaultKind {
+    /// The name in alerts and documentation.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::Stack => "stack",
+            Self::DeniedImport => "denied-import",
+            Self::BadFinding => "bad-finding",
+            Self::Flood => "flood",
+            Self::Trap => "trap",
+        }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Panic => "The text above comes from the detector; report it to its author.",
+            Self::Deadline => {
+                "If the machine is merely busy, raise `timeout` for this detector; otherwise it loops and its author should know."
+            }
+            Self::Memory => {
+                "If the detector really needs more, raise `memory` for it; otherwise it leaks and its author should know."
+            }
+            Self::Stack => "The detector recurses without end; report it to its author.",
+            Self::DeniedImport => {
+                "Detectors have no files and no network by design. If you did not write this detector, ask yourself why it wants them."
+            }
+            Self::BadFinding => {
+                "The detector breaks the contract in wit/; report it to its author."
+            }
+            Self::Flood => "The detector returns too much at once; report it to its author.",
+            Self::Trap => "The detector is broken; report it to its author.",
+        }
+    }
+}
+
+/// One failure of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind.
+    pub kind: FaultKind,
+    /// The contract's function: `observe`, `tick`, ….
+    pub call: &'static str,
+    /// What happened, in a sentence without a full stop.
+    pub message: String,
+    /// The last lines that the detector wrote to standard error or the log.
+    pub output: Vec<String>,
+    /// The innermost frames, demangled.
+    pub frames: Vec<String>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}: {}", self.kind.name(), self.call, self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Frames shown with a fault.
+const FRAMES: usize = 5;
+
+impl Fault {
+    /// A fault that the host found, not the machine.
+    pub(crate) fn found(kind: FaultKind, call: &'static str, message: String) -> Self {
+        Self {
+            kind,
+            call,
+            message,
+            output: Vec::new(),
+            frames: Vec::new(),
+        }
+    }
+
+    /// Names what a failed call ended with.
+    pub(super) fn from_error(
+        error: &wasmtime::Error,
+        call: &'static str,
+        timeout: std::time::Duration,
+        output: Vec<String>,
+    ) -> Self {
+        let root = error.root_cause().to_string();
+        let (kind, message) = if let Some(memory) = error.downcast_ref::<MemoryExceeded>() {
+            (FaultKind::Memory, memory.to_string())
+        } else if let Some(denied) = error.downcast_ref::<Denied>() {
+            (FaultKind::DeniedImport, denied.to_string())
+        } else if let Some(exited) = error.downcast_ref::<Exited>() {
+            (FaultKind::Panic, exited.to_string())
+        } else if let Some(trap) = error.downcast_ref::<Trap>() {
+            match trap {
+                Trap::Interrupt => (
+                    FaultKind::Deadline,
+                    format!("interrupted after {:.1} s", timeout.as_secs_f64()),
+                ),
+                Trap::StackOverflow => (FaultKind::Stack, "the stack is used up".to_owned()),
+                Trap::UnreachableCodeReached => {
+                    let text = output
+                        .iter()
+                        .rev()
+                        .find(|line| line.contains("panicked at"));
+                    let message = text.map_or("the detector aborted", |_| "the detector panicked");
+                    (FaultKind::Panic, message.to_owned())
+                }
+                other => (FaultKind::Trap, other.to_string()),
+            }
+        } else if root.contains("fuel") {
+            // wasmtime keeps the type of this error to itself; the text is
+            // checked by a test.
+            (
+                FaultKind::Flood,
+                "one call pushed more bytes to the host than its limit".to_owned(),
+            )
+        } else {
+            (FaultKind::Trap, root)
+        };
+        let frames = error
+            .downcast_ref::<WasmBacktrace>()
+            .map(|backtrace| {
+                backtrace
+                    .frames()
+                    .iter()
+                    .take(FRAMES)
+                    .filter_map(|frame| {
+                        frame
+                            .func_name()
+                            .map(|name| format!("{:#}", demangle(name)))
+                    })
+                    .collect()
+            })
+            .unwrap_or_default();
+        Self {
+            kind,
+            call,
+            message,
+            output,
+            frames,
+        }
+    }
+}
+
+/// A function name as its author wrote it, as far as the name section tells.
+fn demangle(name: &str) -> String {
+    // Rust's legacy mangling ends in a hash that no reader wants.
+    name.rsplit_once("17h")
+        .map_or(name, |(head, _)| head)
+        .to_owned()
+}

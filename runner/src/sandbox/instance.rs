@@ -1,0 +1,458 @@
+//! A running component and its monitors.
+
+use wasmtime::component::ResourceAny;
+use wasmtime::{Result, Store};
+
+use super::bindings::{DetectorComponent, contract, runwatch, types};
+use super::component::Component;
+use super::fault::{Fault, FaultKind};
+use super::limits::{Limits, Meter};
+use super::wasi::Random;
+use crate::alert::{Finding, Severity, State};
+use crate::describe::{Description, Interest, Parameter};
+
+/// What the host keeps beside a component: everything a detector can reach.
+pub struct Host {
+    /// Stream time in seconds since 1970.
+    pub(super) now: f64,
+    /// The dice.
+    pub(super) random: Random,
+    /// Standard output, standard error and the log, bounded.
+    pub(super) output: Output,
+    meter: Meter,
+}
+
+impl runwatch::detector::types::Host for Host {}
+
+impl runwatch::detector::log::Host for Host {
+    fn log(&mut self, level: String, message: String) {
+        self.output.line(&format!("{level}: {message}"));
+    }
+}
+
+/// The last lines that a detector wrote.
+pub(super) struct Output {
+    lines: std::collections::VecDeque<String>,
+    open: Vec<u8>,
+    limit: usize,
+}
+
+/// Bytes kept of one line.
+const LINE_BYTES: usize = 500;
+
+impl Output {
+    fn new(limit: usize) -> Self {
+        Self {
+            lines: std::collections::VecDeque::new(),
+            open: Vec::new(),
+            limit,
+        }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (text, whole) = line
+                .strip_suffix(b"\n")
+                .map_or((line, false), |text| (text, true));
+            let room = LINE_BYTES.saturating_sub(self.open.len());
+            self.open.extend_from_slice(&text[..text.len().min(room)]);
+            if whole {
+                let line = std::mem::take(&mut self.open);
+                self.line(&String::from_utf8_lossy(&line));
+            }
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        if line.trim().is_empty() || self.limit == 0 {
+            return;
+        }
+        if self.lines.len() == self.limit {
+            self.lines.pop_front();
+        }
+        self.lines
+            .push_back(line.chars().take(LINE_BYTES).collect());
+    }
+
+    fn take(&mut self) -> Vec<String> {
+        let open = std::mem::take(&mut self.open);
+        self.line(&String::from_utf8_lossy(&open));
+        self.lines.drain(..).collect()
+    }
+}
+
+/// One monitor of an [`Instance`]. Worthless once the instance is gone.
+#[derive(Clone, Copy)]
+pub struct Monitor(ResourceAny);
+
+/// A metric as it is announced to a monitor.
+pub struct Series<'a> {
+    /// The number that stands for it.
+    pub index: u32,
+    /// The canonical name.
+    pub name: &'a str,
+    /// The printed name.
+    pub source: &'a str,
+}
+
+/// A finding and the row it points at, if any.
+pub type RowFinding = (Option<u32>, Finding);
+
+/// A running component. After a [`Fault`] it is dead: make a new one.
+pub struct Instance {
+    store: Store<Host>,
+    world: DetectorComponent,
+    limits: Limits,
+}
+
+/// The columns of `observe`; see the contract.
+pub struct Columns<'a> {
+    /// Steps by row.
+    pub steps: &'a [i64],
+    /// Times by row.
+    pub times: &'a [f64],
+    /// Ranks by row.
+    pub ranks: &'a [u32],
+    /// Series by value.
+    pub indices: &'a [u32],
+    /// Row by value.
+    pub rows: &'a [u32],
+    /// The values.
+    pub values: &'a [f64],
+    /// Texts.
+    pub texts: &'a [types::Text],
+}
+
+impl Instance {
+    /// Starts a component.
+    ///
+    /// # Errors
+    /// When it does not start within its limits.
+    pub fn new(component: &Component) -> anyhow::Result<Self> {
+        let seed = u64::from_le_bytes(component.digest[..8].try_into()?);
+        let host = Host {
+            now: 0.0,
+            random: Random::seeded(seed),
+            output: Output::new(component.limits.log_lines),
+            meter: Meter::new(component.limits.memory),
+        };
+        let mut store = Store::new(component.engine.wasmtime(), host);
+        store.limiter(|host| &mut host.meter);
+        store.set_hostcall_fuel(component.limits.output);
+        store.set_epoch_deadline(component.limits.deadline_ticks());
+        let world = component
+            .world
+            .instantiate(&mut store)
+            .map_err(anyhow::Error::from)?;
+        Ok(Self {
+            store,
+            world,
+            limits: component.limits.clone(),
+        })
+    }
+
+    /// Bytes of linear memory in use, which is also the high-water mark.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.store.data().meter.used()
+    }
+
+    /// Sets what the virtual clocks show.
+    pub fn set_now(&mut self, now: f64) {
+        self.store.data_mut().now = now;
+    }
+
+    fn call<T>(
+        &mut self,
+        name: &'static str,
+        call: impl FnOnce(&contract::Guest, &mut Store<Host>) -> Result<T>,
+    ) -> std::result::Result<T, Fault> {
+        self.store.set_epoch_deadline(self.limits.deadline_ticks());
+        let guest = self.world.runwatch_detector_detector();
+        call(guest, &mut self.store).map_err(|error| {
+            let output = self.store.data_mut().output.take();
+            Fault::from_error(&error, name, self.limits.timeout, output)
+        })
+    }
+
+    /// Asks the component what it is.
+    ///
+    /// # Errors
+    /// When the call faults.
+    pub fn describe(&mut self) -> std::result::Result<Description, Fault> {
+        let raw = self.call("describe", |guest, store| guest.call_describe(store))?;
+        Ok(Description {
+            name: raw.name,
+            version: raw.version,
+            summary: raw.summary,
+            parameters: raw
+                .parameters
+                .into_iter()
+                .map(|p| Parameter {
+                    name: p.name,
+                    kind: p.kind,
+                    default: p.default,
+                    unit: p.unit,
+                    doc: p.doc,
+                    limits: p.limits,
+                })
+                .collect(),
+            facts: raw.facts,
+        })
+    }
+
+    /// Opens a monitor. The inner error is the detector's refusal.
+    ///
+    /// # Errors
+    /// When the call faults.
+    pub fn open(
+        &mut self,
+        run: &[(String, String)],
+        parameters: &[(String, String)],
+    ) -> std::result::Result<std::result::Result<Monitor, String>, Fault> {
+        let opened = self.call("open", |guest, store| {
+            guest.monitor().call_open(store, run, parameters)
+        })?;
+        Ok(opened.map(Monitor))
+    }
+
+    /// Asks a monitor what it wants to be told.
+    ///
+    /// # Errors
+    /// When the call faults.
+    pub fn interests(&mut self, monitor: Monitor) -> std::result::Result<Vec<Interest>, Fault> {
+        let raw = self.call("interests", |guest, store| {
+            guest.monitor().call_interests(store, monitor.0)
+        })?;
+        Ok(raw
+            .into_iter()
+            .map(|i| Interest {
+                kind: i.kind,
+                pattern: i.pattern,
+                options: i.options,
+            })
+            .collect())
+    }
+
+    /// Announces metrics to a monitor.
+    ///
+    /// # Errors
+    /// When the call faults.
+    pub fn define(
+        &mut self,
+        monitor: Monitor,
+        series: &[Series<'_>],
+    ) -> std::result::Result<(), Fault> {
+        let series: Vec<types::Series> = series
+            .iter()
+            .map(|s| types::Series {
+                index: s.index,
+                name: s.name.to_owned(),
+                source: s.source.to_owned(),
+            })
+            .collect();
+        self.call("define", |guest, store| {
+            guest.monitor().call_define(store, monitor.0, &series)
+        })
+    }
+
+    /// Feeds a monitor.
+    ///
+    /// # Errors
+    /// When the call faults or a finding breaks the contract.
+    pub fn observe(
+        &mut self,
+        monitor: Monitor,
+        c: &Columns<'_>,
+    ) -> std::result::Result<Vec<RowFinding>, Fault> {
+        let raw = self.call("observe", |guest, store| {
+            guest.monitor().call_observe(
+                store, monitor.0, c.steps, c.times, c.ranks, c.indices, c.rows, c.values, c.texts,
+            )
+        })?;
+        self.check(raw, "observe", c.steps.len())
+    }
+
+    /// Tells a monitor that time has passed.
+    ///
+    /// # Errors
+    /// When the call faults or a finding breaks the contract.
+    pub fn tick(
+        &mut self,
+        monitor: Monitor,
+        now: f64,
+    ) -> std::result::Result<Vec<RowFinding>, Fault> {
+        let raw = self.call("tick", |guest, store| {
+            guest.monitor().call_tick(store, monitor.0, now)
+        })?;
+        self.check(raw, "tick", 0)
+    }
+
+    /// Tells a monitor that its run has ended.
+    ///
+    /// # Errors
+    /// When the call faults or a finding breaks the contract.
+    pub fn finish(
+        &mut self,
+        monitor: Monitor,
+        outcome: &str,
+    ) -> std::result::Result<Vec<RowFinding>, Fault> {
+        let raw = self.call("finish", |guest, store| {
+            guest.monitor().call_finish(store, monitor.0, outcome)
+        })?;
+        self.check(raw, "finish", 0)
+    }
+
+    /// Asks a monitor for its state.
+    ///
+    /// # Errors
+    /// When the call faults.
+    pub fn save(&mut self, monitor: Monitor) -> std::result::Result<Option<Vec<u8>>, Fault> {
+        self.call("save", |guest, store| {
+            guest.monitor().call_save(store, monitor.0)
+        })
+    }
+
+    /// Gives a monitor its state back. The inner error is the detector's refusal.
+    ///
+    /// # Errors
+    /// When the call faults.
+    pub fn restore(
+        &mut self,
+        monitor: Monitor,
+        state: &[u8],
+    ) -> std::result::Result<std::result::Result<(), String>, Fault> {
+        self.call("restore", |guest, store| {
+            guest.monitor().call_restore(store, monitor.0, state)
+        })
+    }
+
+    /// Drops a monitor.
+    ///
+    /// # Errors
+    /// When the component's destructor faults.
+    pub fn close(&mut self, monitor: Monitor) -> std::result::Result<(), Fault> {
+        self.call("close", |_, store| monitor.0.resource_drop(store))
+    }
+
+    /// Checks findings for form. Nothing that a detector returns is trusted.
+    fn check(
+        &mut self,
+        raw: Vec<contract::Finding>,
+        call: &'static str,
+        rows: usize,
+    ) -> std::result::Result<Vec<RowFinding>, Fault> {
+        let checked = if raw.len() > self.limits.findings {
+            Err(Fault::found(
+                FaultKind::Flood,
+                call,
+                format!(
+                    "one call returned {} findings, the limit is {}",
+                    raw.len(),
+                    self.limits.findings
+                ),
+            ))
+        } else {
+            raw.into_iter()
+                .map(|finding| check_finding(finding, call, rows, &self.limits))
+                .collect()
+        };
+        checked.map_err(|mut fault| {
+            fault.output = self.store.data_mut().output.take();
+            fault
+        })
+    }
+}
+
+/// The row of a finding that belongs to no row.
+const NO_ROW: u32 = u32::MAX;
+const KEY_BYTES: usize = 128;
+const TITLE_BYTES: usize = 200;
+
+fn check_finding(
+    raw: contract::Finding,
+    call: &'static str,
+    rows: usize,
+    limits: &Limits,
+) -> std::result::Result<RowFinding, Fault> {
+    let bad = |problem: String| Fault::found(FaultKind::BadFinding, call, problem);
+    let named = |problem: &str| bad(format!("finding `{}` {problem}", excerpt(&raw.key)));
+    if raw.key.is_empty() || raw.key.len() > KEY_BYTES {
+        return Err(bad(format!(
+            "a finding's key has {} bytes, not 1 to {KEY_BYTES}",
+            raw.key.len()
+        )));
+    }
+    let severity = Severity::from_name(&raw.severity).ok_or_else(|| {
+        named(&format!(
+            "has the severity `{}`, not info, warning or critical",
+            excerpt(&raw.severity)
+        ))
+    })?;
+    let state = match raw.state.as_str() {
+        "firing" => State::Firing,
+        "resolved" => State::Resolved,
+        other => {
+            return Err(named(&format!(
+                "has the state `{}`, not firing or resolved",
+                excerpt(other)
+            )));
+        }
+    };
+    if raw.title.trim().is_empty() {
+        return Err(named("has no title"));
+    }
+    if raw.title.len() > TITLE_BYTES {
+        return Err(named(&format!(
+            "has a title of {} bytes, the limit is {TITLE_BYTES}",
+            raw.title.len()
+        )));
+    }
+    if state == State::Firing && raw.recommendation.trim().is_empty() {
+        return Err(named("has no recommendation"));
+    }
+    let names: usize = raw.values.iter().map(|(name, _)| name.len() + 8).sum();
+    let facts: usize = raw
+        .facts
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    let bytes = raw.message.len() + raw.recommendation.len() + names + facts;
+    if bytes > limits.finding_bytes {
+        return Err(Fault::found(
+            FaultKind::Flood,
+            call,
+            format!(
+                "finding `{}` has {bytes} bytes of text, the limit is {}",
+                raw.key, limits.finding_bytes
+            ),
+        ));
+    }
+    let row = (raw.row != NO_ROW).then_some(raw.row);
+    if let Some(row) = row
+        && row as usize >= rows
+    {
+        return Err(named(&format!("points at row {row} of {rows}")));
+    }
+    let halt = raw
+        .facts
+        .into_iter()
+        .find(|(name, _)| name == "halt")
+        .map(|(_, reason)| reason);
+    let finding = Finding {
+        key: raw.key,
+        severity,
+        state,
+        title: raw.title,
+        message: raw.message,
+        recommendation: raw.recommendation,
+        values: raw.values,
+        halt,
+    };
+    Ok((row, finding))
+}
+
+/// The beginning of a text that nobody has checked.
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).flat_map(char::escape_debug).collect()
+}
