@@ -4,6 +4,9 @@
 //! `docs/architecture.md` has the map.
 
 pub mod alert;
+pub mod decode;
 pub mod describe;
+pub mod detect;
+pub mod names;
 pub mod record;
 pub mod sandbox;

@@ -1,0 +1,85 @@
+//! The general reader of JSON lines: the truth that the fast reader is held to.
+//!
+//! Objects within objects become names joined by `/`; lists and truth values
+//! are no measurements and pass by.
+
+use jiter::{Jiter, Peek};
+
+use super::keys::{KeyId, Keys, START};
+use super::number::number;
+use super::row::Row;
+
+/// Objects nested deeper than this are not read: no training log needs them,
+/// and recursion must end.
+const MAX_DEPTH: usize = 32;
+
+/// Reads a line into `row`. The error is the parser's, with its column.
+pub(crate) fn read(line: &[u8], keys: &mut Keys, row: &mut Row) -> Result<(), String> {
+    let mut json = Jiter::new(line).with_allow_inf_nan();
+    let mut previous = START;
+    let mut path = Vec::new();
+    object(&mut json, keys, row, &mut previous, &mut path, MAX_DEPTH)?;
+    json.finish().map_err(describe)
+}
+
+fn describe(error: jiter::JiterError) -> String {
+    format!("{} at column {}", error.error_type, error.index + 1)
+}
+
+fn object(
+    json: &mut Jiter<'_>,
+    keys: &mut Keys,
+    row: &mut Row,
+    previous: &mut KeyId,
+    path: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), String> {
+    let outer = path.len();
+    let first = json
+        .next_object_bytes()
+        .map(|key| key.map(|key| path.extend_from_slice(key)).is_some());
+    let mut more = first.map_err(describe)?;
+    while more {
+        let peek = json.peek().map_err(describe)?;
+        match peek {
+            Peek::Object if depth > 0 => {
+                path.push(b'/');
+                object(json, keys, row, previous, path, depth - 1)?;
+            }
+            Peek::String => {
+                let id = keys.intern(*previous, path);
+                *previous = id;
+                let text = json.known_str().map_err(describe)?.as_bytes();
+                row.text(keys, id, text);
+            }
+            Peek::Array | Peek::Object | Peek::True | Peek::False | Peek::Null => {
+                // The name is interned all the same, so that both readers agree
+                // on what follows what.
+                *previous = keys.intern(*previous, path);
+                json.known_skip(peek).map_err(describe)?;
+            }
+            _ => {
+                let id = keys.intern(*previous, path);
+                *previous = id;
+                let bytes = json.known_number_bytes(peek).map_err(describe)?;
+                let (value, integer) = match bytes {
+                    b"NaN" => (f64::NAN, false),
+                    b"Infinity" => (f64::INFINITY, false),
+                    b"-Infinity" => (f64::NEG_INFINITY, false),
+                    digits => {
+                        let (value, _, integer) = number(digits).ok_or("number out of range")?;
+                        (value, integer)
+                    }
+                };
+                row.number(keys, id, value, integer);
+            }
+        }
+        path.truncate(outer);
+        let next = json
+            .next_key_bytes()
+            .map(|key| key.map(|key| path.extend_from_slice(key)).is_some());
+        more = next.map_err(describe)?;
+    }
+    path.truncate(outer);
+    Ok(())
+}

@@ -1,0 +1,453 @@
+//! From bytes to rows.
+//!
+//! A [`Decoder`] takes the bytes of one input as they come and yields
+//! [`Segment`]s. A line is tried as a JSON object, as a Python dict, and as
+//! `key=value` pairs; what is none of them passes by and is counted.
+
+mod bar;
+mod clean;
+mod interest;
+mod json;
+mod keys;
+mod keyvalue;
+mod lines;
+mod number;
+mod object;
+mod python;
+mod row;
+mod runs;
+mod time;
+
+use std::sync::Arc;
+
+use memchr::memmem;
+
+pub use interest::{Interests, Wanted};
+use keys::{Keys, START};
+use lines::Lines;
+use row::{Evidence, Row};
+use runs::{NO_SLOT, Runs};
+
+use crate::names::Names;
+use crate::record::{NO_RANK, RunBatch, Segment, Text};
+
+/// What a decoder needs to know.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The input's name, for locations.
+    pub input: Arc<str>,
+    /// The project of rows that name none.
+    pub project: String,
+    /// The run of rows that name none.
+    pub run: String,
+    /// The table of canonical names.
+    pub names: Names,
+    /// What the detectors want.
+    pub interests: Arc<Interests>,
+    /// The longest line in bytes; the rest of a longer one is dropped and counted.
+    pub max_line: usize,
+    /// The most metric names that are kept.
+    pub max_metrics: usize,
+    /// The most runs that are kept.
+    pub max_runs: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            input: "stdin".into(),
+            project: "default".into(),
+            run: "default".into(),
+            names: Names::default(),
+            interests: Arc::default(),
+            max_line: 1 << 20,
+            max_metrics: 16_384,
+            max_runs: 4_096,
+        }
+    }
+}
+
+/// What became of the lines of an input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Lines, ended by a line feed or the end of the input.
+    pub lines: u64,
+    /// Records.
+    pub records: u64,
+    /// Lines that look like a record and cannot be read.
+    pub malformed: u64,
+    /// The first of these: its line, and what is wrong with it.
+    pub first_malformed: Option<(u64, String)>,
+    /// Lines longer than the limit, of which only the beginning was read.
+    pub too_long: u64,
+    /// Fields that were not kept because there were too many metric names.
+    pub refused_fields: u64,
+    /// Records that were not kept because there were too many runs.
+    pub refused_records: u64,
+}
+
+/// Decodes one input.
+pub struct Decoder {
+    lines: Lines,
+    inner: Inner,
+}
+
+struct Inner {
+    options: Options,
+    keys: Keys,
+    row: Row,
+    runs: Runs,
+    segment: Segment,
+    /// Batches to use again.
+    spare: Vec<RunBatch>,
+    scratch: Vec<u8>,
+    /// The training's progress bar: its total and its count.
+    bar: Option<(u64, i64)>,
+    /// Whether this stream has printed steps, so that a line without may join.
+    steps: bool,
+    /// The wall clock, given to rows without a time when live.
+    now: f64,
+    tally: Tally,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of an input.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let keys = Keys::new(
+            options.names.clone(),
+            options.interests.clone(),
+            options.max_metrics,
+        );
+        let runs = Runs::new(&options.project, &options.run, options.max_runs);
+        let segment = Segment {
+            input: options.input.clone(),
+            now: f64::NAN,
+            ..Segment::default()
+        };
+        let lines = Lines::new(options.max_line);
+        let inner = Inner {
+            options,
+            keys,
+            row: Row::default(),
+            runs,
+            segment,
+            spare: Vec::new(),
+            scratch: Vec::new(),
+            bar: None,
+            steps: false,
+            now: f64::NAN,
+            tally: Tally::default(),
+        };
+        Self { lines, inner }
+    }
+
+    /// Sets the wall clock, in seconds since 1970, which rows without a time of
+    /// their own get. Not called in review.
+    pub fn set_now(&mut self, now: f64) {
+        self.inner.now = now;
+        self.inner.segment.now = now;
+    }
+
+    /// Takes bytes as they come.
+    pub fn push(&mut self, chunk: &[u8]) {
+        let inner = &mut self.inner;
+        self.lines
+            .push(chunk, |number, line| inner.line(number, line));
+    }
+
+    /// Takes the last line, if it was not ended.
+    pub fn finish(&mut self) {
+        let inner = &mut self.inner;
+        self.lines.finish(|number, line| inner.line(number, line));
+    }
+
+    /// The number of rows since the last [`Self::take`].
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        self.inner.segment.rows
+    }
+
+    /// The rows since the last call.
+    pub fn take(&mut self) -> Segment {
+        self.inner.take()
+    }
+
+    /// Gives back a segment whose memory can be used again.
+    pub fn recycle(&mut self, segment: Segment) {
+        for mut batch in segment.batches {
+            batch.clear();
+            self.inner.spare.push(batch);
+        }
+    }
+
+    /// What became of the lines so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        Tally {
+            too_long: self.lines.too_long,
+            refused_fields: self.inner.keys.refused,
+            refused_records: self.inner.runs.refused,
+            ..self.inner.tally.clone()
+        }
+    }
+}
+
+impl Inner {
+    fn line(&mut self, number: u64, line: &[u8]) {
+        self.tally.lines = self.tally.lines.max(number);
+        // The common case, a JSON line and nothing else, is read where it
+        // stands. A carriage return in it makes the reader give up.
+        if line.starts_with(b"{\"") {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            self.row.clear();
+            if let Ok(end) = object::read::<false>(line, &mut self.keys, &mut self.row)
+                && line[end..].iter().all(u8::is_ascii_whitespace)
+            {
+                self.commit(number, None, Evidence::Weak);
+                return;
+            }
+        }
+        for piece in lines::pieces(line) {
+            self.piece(number, piece);
+        }
+    }
+
+    fn piece(&mut self, number: u64, piece: &[u8]) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let cleaned = clean::clean(piece, &mut scratch);
+        let (text, rank) = (cleaned.text, cleaned.rank);
+        if !text.is_empty() && !self.record(number, text, rank) {
+            self.text_line(number, text, rank);
+        }
+        self.scratch = scratch;
+    }
+
+    /// Reads a record from a line; false when there is none.
+    fn record(&mut self, number: u64, text: &[u8], rank: Option<u32>) -> bool {
+        if text[0] == b'{' {
+            return self.object(number, text, rank, Evidence::Weak);
+        }
+        if let Some(bar) = bar::bar(text) {
+            self.progress(bar.current, bar.total);
+            // A record or a traceback may follow a bar without any separator.
+            let rest = bar.rest.trim_ascii_start();
+            return !rest.is_empty() && self.record(number, rest, rank);
+        }
+        // A record may follow a logger's prefix.
+        for start in memmem::find_iter(text, b"{") {
+            if matches!(text.get(start + 1), Some(b'"' | b'\'')) {
+                return self.object(number, &text[start..], rank, Evidence::Strong);
+            }
+        }
+        self.key_values(number, text, rank)
+    }
+
+    fn object(&mut self, number: u64, text: &[u8], rank: Option<u32>, least: Evidence) -> bool {
+        match text
+            .get(1..)
+            .map(<[u8]>::trim_ascii_start)
+            .and_then(<[u8]>::first)
+        {
+            Some(b'"') => self.json(number, text, rank, least),
+            // A Python dict is as often a printed configuration.
+            Some(b'\'') => self.dict(number, text, rank, Evidence::Strong),
+            _ => false,
+        }
+    }
+
+    fn json(&mut self, number: u64, text: &[u8], rank: Option<u32>, least: Evidence) -> bool {
+        self.row.clear();
+        let read = match object::read::<false>(text, &mut self.keys, &mut self.row) {
+            Ok(end) if text[end..].iter().all(u8::is_ascii_whitespace) => Ok(()),
+            _ => {
+                self.row.clear();
+                json::read(text, &mut self.keys, &mut self.row)
+            }
+        };
+        match read {
+            Ok(()) => self.commit(number, rank, least),
+            Err(problem) => self.malformed(number, text, "a JSON object", &problem),
+        }
+    }
+
+    fn dict(&mut self, number: u64, text: &[u8], rank: Option<u32>, least: Evidence) -> bool {
+        self.row.clear();
+        let read = match object::read::<true>(text, &mut self.keys, &mut self.row) {
+            Ok(end) => Ok(end),
+            Err(_) => {
+                self.row.clear();
+                python::read(text, &mut self.keys, &mut self.row)
+            }
+        };
+        match read {
+            Ok(end) => {
+                let committed = self.commit(number, rank, least);
+                if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
+                    self.progress(bar.current, bar.total);
+                }
+                committed
+            }
+            Err(problem) => self.malformed(number, text, "a Python dict", &problem),
+        }
+    }
+
+    fn key_values(&mut self, number: u64, text: &[u8], rank: Option<u32>) -> bool {
+        let mut pairs = Vec::with_capacity(16);
+        let read = keyvalue::read(text, &mut pairs)
+            || (self.steps && keyvalue::read_without_step(text, &mut pairs));
+        if read {
+            self.row.clear();
+            let mut previous = START;
+            for pair in &pairs {
+                let id = self.keys.intern(previous, pair.key);
+                previous = id;
+                match pair.value {
+                    keyvalue::Value::Number(value) => {
+                        let integer = value.fract() == 0.0;
+                        self.row.number(&self.keys, id, value, integer);
+                    }
+                    keyvalue::Value::Text(text) => self.row.text(&self.keys, id, text),
+                }
+            }
+            self.steps |= self.row.step.is_some();
+        }
+        read && self.commit(number, rank, Evidence::None)
+    }
+
+    /// Counts a line that looks like a record and is none. Text that merely
+    /// begins with a brace, as in a dumped configuration, looks like none.
+    fn malformed(&mut self, number: u64, text: &[u8], what: &str, problem: &str) -> bool {
+        if !text.ends_with(b"}") || self.row.evidence == Evidence::None {
+            return false;
+        }
+        self.tally.malformed += 1;
+        if self.tally.first_malformed.is_none() {
+            self.tally.first_malformed = Some((number, format!("looks like {what} but {problem}")));
+        }
+        true
+    }
+
+    fn progress(&mut self, current: u64, total: Option<u64>) {
+        // Evaluation and downloads have bars of their own; training's is the
+        // longest.
+        let Some(total) = total else { return };
+        if self.bar.is_none_or(|(longest, _)| total >= longest) {
+            self.bar = Some((total, i64::try_from(current).unwrap_or(i64::MAX)));
+        }
+    }
+
+    /// Turns the fields into a row of their run; false when they are no record.
+    #[inline]
+    fn commit(&mut self, number: u64, rank: Option<u32>, least: Evidence) -> bool {
+        if !self.row.is_record(least) {
+            return false;
+        }
+        let Some(run) = self.runs.of(&self.row) else {
+            return true;
+        };
+        self.tally.records += 1;
+        let bar = self.bar.map(|(_, current)| current);
+        let rank = self.row.rank.or(rank).unwrap_or(NO_RANK);
+        let time = self.row.time.unwrap_or(self.now);
+        if time > self.segment.now || self.segment.now.is_nan() {
+            self.segment.now = time;
+        }
+        let state = self.runs.state(run);
+        let step = state.step_of(&self.row, bar);
+        let at = if state.slot == NO_SLOT {
+            state.slot = self.segment.batches.len() as u32;
+            let mut batch = self.spare.pop().unwrap_or_default();
+            batch.run = run;
+            self.segment.batches.push(batch);
+            state.slot
+        } else {
+            state.slot
+        };
+        let batch = &mut self.segment.batches[at as usize];
+        let row = batch.steps.len() as u32;
+        batch.steps.push(step);
+        batch.times.push(time);
+        batch.ranks.push(rank);
+        batch.lines.push(number);
+        batch.order.push(self.segment.rows);
+        self.segment.rows += 1;
+        for &(id, value) in &self.row.values {
+            let key = self.keys.get(id);
+            let mut mask = key.all;
+            if key.edges != 0 && state.is_edge(key.metric, rank, value) {
+                mask |= key.edges;
+            }
+            if mask != 0 {
+                batch.metrics.push(key.metric);
+                batch.rows.push(row);
+                batch.values.push(value);
+                batch.masks.push(mask);
+            }
+        }
+        for (id, mask, content) in self.row.labels.drain(..) {
+            let name = self.keys.metrics()[self.keys.get(id).metric as usize]
+                .source
+                .to_string();
+            batch.texts.push(Text {
+                row,
+                mask,
+                kind: "label",
+                name,
+                content,
+                fields: Vec::new(),
+            });
+        }
+        true
+    }
+
+    /// Shows a plain line to detectors that look for a text in it.
+    fn text_line(&mut self, number: u64, text: &[u8], rank: Option<u32>) {
+        let interests = self.options.interests.clone();
+        for (needle, mask) in interests.needles() {
+            if memmem::find(text, needle.as_bytes()).is_none() {
+                continue;
+            }
+            let state = self.runs.state(0);
+            let step = state.step;
+            if state.slot == NO_SLOT {
+                state.slot = self.segment.batches.len() as u32;
+                self.segment
+                    .batches
+                    .push(self.spare.pop().unwrap_or_default());
+            }
+            let batch = &mut self.segment.batches[state.slot as usize];
+            let row = batch.steps.len() as u32;
+            batch.steps.push(step);
+            batch.times.push(self.now);
+            batch.ranks.push(rank.unwrap_or(NO_RANK));
+            batch.lines.push(number);
+            batch.order.push(self.segment.rows);
+            self.segment.rows += 1;
+            let content = String::from_utf8_lossy(text).into_owned();
+            let name = needle.clone();
+            batch.texts.push(Text {
+                row,
+                mask: *mask,
+                kind: "text",
+                name,
+                content,
+                fields: Vec::new(),
+            });
+        }
+    }
+
+    fn take(&mut self) -> Segment {
+        for state in self.runs.states() {
+            state.slot = NO_SLOT;
+        }
+        self.segment.metrics = self.keys.metrics().clone();
+        self.segment.runs = self.runs.all().clone();
+        let next = Segment {
+            input: self.options.input.clone(),
+            now: self.segment.now,
+            ..Segment::default()
+        };
+        std::mem::replace(&mut self.segment, next)
+    }
+}

@@ -1,0 +1,150 @@
+//! One line's worth of fields, before it is known to be a record.
+
+use super::keys::{KeyId, Keys, REFUSED};
+use super::number::spelled;
+use super::time;
+use crate::names::Role;
+use crate::record::{Mask, NO_RANK};
+
+/// The fields of one line. Reused from line to line, so that the hot path
+/// allocates nothing.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) values: Vec<(KeyId, f64)>,
+    /// Texts of labels that somebody asked for.
+    pub(crate) labels: Vec<(KeyId, Mask, String)>,
+    /// The explicit step and its priority: the smallest wins.
+    pub(crate) step: Option<(u8, i64)>,
+    /// An epoch printed as a whole number.
+    pub(crate) epoch: Option<i64>,
+    /// Seconds since 1970.
+    pub(crate) time: Option<f64>,
+    pub(crate) rank: Option<u32>,
+    /// The run's and project's names; meaningful if the flag is set.
+    pub(crate) run: Vec<u8>,
+    pub(crate) has_run: bool,
+    pub(crate) project: Vec<u8>,
+    pub(crate) has_project: bool,
+    /// How strongly the fields say that this is a record.
+    pub(crate) evidence: Evidence,
+}
+
+/// What makes a line with fields a record and not a dump of a configuration.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Evidence {
+    /// Nothing.
+    #[default]
+    None,
+    /// A name from the table that configurations have as well, such as `lr`.
+    Weak,
+    /// A step, an epoch, or a name that only measurements have.
+    Strong,
+}
+
+/// Steps are exact integers; beyond this an f64 is not.
+const MAX_STEP: f64 = 9_007_199_254_740_992.0;
+
+impl Row {
+    /// Forgets the fields and keeps the memory.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.values.clear();
+        self.labels.clear();
+        self.step = None;
+        self.epoch = None;
+        self.time = None;
+        self.rank = None;
+        self.has_run = false;
+        self.has_project = false;
+        self.evidence = Evidence::None;
+    }
+
+    /// Whether the fields make a record, given the least evidence that the line needs.
+    #[inline]
+    pub(crate) fn is_record(&self, least: Evidence) -> bool {
+        self.evidence >= least && (self.step.is_some() || !self.values.is_empty())
+    }
+
+    /// Takes a number. `integer` says that it was printed without a point.
+    #[inline]
+    pub(crate) fn number(&mut self, keys: &Keys, id: KeyId, value: f64, integer: bool) {
+        let key = keys.get(id);
+        if key.role == Role::Value {
+            self.evidence = self.evidence.max(key.evidence);
+            if id != REFUSED {
+                self.values.push((id, value));
+            }
+        } else {
+            self.number_with_role(key.role, id, value, integer);
+        }
+    }
+
+    fn number_with_role(&mut self, role: Role, id: KeyId, value: f64, integer: bool) {
+        match role {
+            Role::Value => {}
+            Role::Step(priority) => {
+                if value.abs() <= MAX_STEP && self.step.is_none_or(|(best, _)| priority < best) {
+                    self.step = Some((priority, value as i64));
+                    self.evidence = Evidence::Strong;
+                }
+            }
+            Role::Epoch => {
+                self.evidence = Evidence::Strong;
+                if integer && value.abs() <= MAX_STEP {
+                    self.epoch = Some(value as i64);
+                }
+                self.values.push((id, value));
+            }
+            Role::Time => match time::from_number(value) {
+                Some(time) => self.time = Some(time),
+                None => self.values.push((id, value)),
+            },
+            Role::Rank => {
+                if value >= 0.0 && value < f64::from(NO_RANK) {
+                    self.rank = Some(value as u32);
+                }
+            }
+            Role::Run => self.set_run(value.to_string().as_bytes()),
+            Role::Project => self.set_project(value.to_string().as_bytes()),
+        }
+    }
+
+    /// Takes a text, which may be a number in quotes.
+    pub(crate) fn text(&mut self, keys: &Keys, id: KeyId, text: &[u8]) {
+        let key = keys.get(id);
+        match key.role {
+            Role::Run => self.set_run(text),
+            Role::Project => self.set_project(text),
+            Role::Time => {
+                if let Some(time) = time::from_text(text) {
+                    self.time = Some(time);
+                }
+            }
+            role => {
+                if let Some((value, integer)) = spelled(text) {
+                    self.number(keys, id, value, integer);
+                } else if role == Role::Value && key.label != 0 && id != REFUSED {
+                    self.labels
+                        .push((id, key.label, String::from_utf8_lossy(text).into_owned()));
+                }
+            }
+        }
+    }
+
+    fn set_run(&mut self, name: &[u8]) {
+        self.run.clear();
+        self.run
+            .extend_from_slice(&name[..name.len().min(MAX_NAME)]);
+        self.has_run = true;
+    }
+
+    fn set_project(&mut self, name: &[u8]) {
+        self.project.clear();
+        self.project
+            .extend_from_slice(&name[..name.len().min(MAX_NAME)]);
+        self.has_project = true;
+    }
+}
+
+/// Bytes kept of a run's or project's name.
+const MAX_NAME: usize = 256;

@@ -1,0 +1,206 @@
+//! The runs of a stream, and what decoding remembers of each.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::row::Row;
+use crate::record::{MetricId, NO_RANK, Run, RunId};
+
+/// No place in the current segment.
+pub(super) const NO_SLOT: u32 = u32::MAX;
+
+/// Where a run's steps come from. Decided by the first row and kept, because a
+/// step that jumps between two counts would look like a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StepSource {
+    Unknown,
+    /// The lines print it.
+    Printed,
+    /// The progress bar beside the lines shows it.
+    Bar,
+    /// Whole epochs.
+    Epoch,
+    /// The rows are counted.
+    Counted,
+}
+
+/// What is known of a series' last value, for detectors that want edges only.
+const UNSEEN: u8 = 0;
+const FINITE: u8 = 1;
+const NOT_FINITE: u8 = 2;
+
+#[derive(Debug)]
+pub(super) struct RunState {
+    /// The place of the run's batch in the current segment.
+    pub(super) slot: u32,
+    pub(super) source: StepSource,
+    pub(super) step: i64,
+    pub(super) rows: i64,
+    /// By metric, of rows without a rank.
+    seen: Vec<u8>,
+    seen_by_rank: FxHashMap<u32, Vec<u8>>,
+}
+
+impl RunState {
+    fn new() -> Self {
+        Self {
+            slot: NO_SLOT,
+            source: StepSource::Unknown,
+            step: 0,
+            rows: 0,
+            seen: Vec::new(),
+            seen_by_rank: FxHashMap::default(),
+        }
+    }
+
+    /// The step of the row that comes next.
+    pub(super) fn step_of(&mut self, row: &Row, bar: Option<i64>) -> i64 {
+        self.rows += 1;
+        if let Some((_, step)) = row.step {
+            self.source = StepSource::Printed;
+            self.step = step;
+            return step;
+        }
+        if self.source == StepSource::Unknown {
+            self.source = match (bar, row.epoch) {
+                (Some(_), _) => StepSource::Bar,
+                (None, Some(_)) => StepSource::Epoch,
+                (None, None) => StepSource::Counted,
+            };
+        }
+        self.step = match self.source {
+            // A line without a step among lines with one belongs to the last step.
+            StepSource::Printed | StepSource::Unknown => self.step,
+            StepSource::Bar => bar.unwrap_or(self.step),
+            StepSource::Epoch => row.epoch.unwrap_or(self.step),
+            StepSource::Counted => self.rows,
+        };
+        self.step
+    }
+
+    /// Whether this value is an edge: the first of its series and rank, one
+    /// that is not finite, or the first finite one after such a one.
+    #[inline]
+    pub(super) fn is_edge(&mut self, metric: MetricId, rank: u32, value: f64) -> bool {
+        let seen = if rank == NO_RANK {
+            &mut self.seen
+        } else {
+            self.seen_by_rank.entry(rank).or_default()
+        };
+        let at = metric as usize;
+        if at >= seen.len() {
+            seen.resize(at + 1, UNSEEN);
+        }
+        let was = std::mem::replace(
+            &mut seen[at],
+            if value.is_finite() {
+                FINITE
+            } else {
+                NOT_FINITE
+            },
+        );
+        was != FINITE || !value.is_finite()
+    }
+}
+
+/// All runs of a stream.
+#[derive(Debug)]
+pub(super) struct Runs {
+    states: Vec<RunState>,
+    runs: Arc<Vec<Run>>,
+    by_name: FxHashMap<Box<[u8]>, RunId>,
+    /// The key of the last lookup, for streams that name one run on every line.
+    last: (Vec<u8>, RunId),
+    project: Arc<str>,
+    limit: usize,
+    /// Records that were not kept because there were too many runs.
+    pub(super) refused: u64,
+}
+
+impl Runs {
+    /// A table that keeps at most `limit` runs. Rows that name no run belong to
+    /// `project` and `run`.
+    pub(super) fn new(project: &str, run: &str, limit: usize) -> Self {
+        let project: Arc<str> = project.into();
+        let default = Run {
+            project: project.clone(),
+            run: run.into(),
+        };
+        Self {
+            states: vec![RunState::new()],
+            runs: Arc::new(vec![default]),
+            by_name: FxHashMap::default(),
+            last: (Vec::new(), 0),
+            project,
+            limit,
+            refused: 0,
+        }
+    }
+
+    /// Every run known so far.
+    pub(super) fn all(&self) -> &Arc<Vec<Run>> {
+        &self.runs
+    }
+
+    pub(super) fn state(&mut self, run: RunId) -> &mut RunState {
+        &mut self.states[run as usize]
+    }
+
+    pub(super) fn states(&mut self) -> impl Iterator<Item = &mut RunState> {
+        self.states.iter_mut()
+    }
+
+    /// The run that a row names; `None` when that would be one too many.
+    #[inline]
+    pub(super) fn of(&mut self, row: &Row) -> Option<RunId> {
+        if !row.has_run && !row.has_project {
+            return Some(0);
+        }
+        if !row.has_project && row.has_run && self.last.0 == row.run {
+            return Some(self.last.1);
+        }
+        self.look_up(row)
+    }
+
+    fn look_up(&mut self, row: &Row) -> Option<RunId> {
+        // A NUL cannot stand in a name that was printed.
+        let mut key = row.run.clone();
+        if !row.has_run {
+            key.clear();
+        }
+        if row.has_project {
+            key.push(0);
+            key.extend_from_slice(&row.project);
+        }
+        let id = match self.by_name.get(key.as_slice()) {
+            Some(&id) => id,
+            None if self.runs.len() >= self.limit => {
+                self.refused += 1;
+                return None;
+            }
+            None => {
+                let id = self.states.len() as RunId;
+                let text = |bytes: &[u8]| Arc::from(String::from_utf8_lossy(bytes));
+                let run = if row.has_run {
+                    text(&row.run)
+                } else {
+                    self.runs[0].run.clone()
+                };
+                let project = if row.has_project {
+                    text(&row.project)
+                } else {
+                    self.project.clone()
+                };
+                Arc::make_mut(&mut self.runs).push(Run { project, run });
+                self.states.push(RunState::new());
+                self.by_name.insert(key.as_slice().into(), id);
+                id
+            }
+        };
+        if !row.has_project {
+            self.last = (key, id);
+        }
+        Some(id)
+    }
+}

@@ -1,0 +1,562 @@
+//! One thread's share of the runs: an instance of every detector and the
+//! monitors of these runs.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use rustc_hash::FxHashMap;
+
+use super::guest::{Guest, text};
+use super::supervise::Record;
+use super::{Detector, Event, Failure, Next, Settings, What};
+use crate::decode::Interests;
+use crate::describe::Interest;
+use crate::record::{Mask, Metric, RunBatch, RunId, Segment};
+use crate::sandbox::Fault;
+use crate::sandbox::bindings::types;
+use crate::sandbox::instance::{Columns, RowFinding, Series};
+
+/// A monitor's state is saved after this many rows or calls, whichever comes
+/// first: so much may be forgotten when its detector fails.
+const SAVE_ROWS: usize = 4096;
+const SAVE_CALLS: usize = 64;
+
+/// Ticks made up for in one silence; after that, time jumps to its end.
+const MAX_TICKS: usize = 1000;
+
+/// The end of a segment, for findings that belong to no row.
+const AT_END: u32 = u32::MAX;
+
+/// Opens a monitor of every detector for a run that does not exist and asks
+/// what it wants: wishes depend on the parameters, not on the run.
+pub(super) fn interests(detectors: &[Detector], host: &str) -> Result<Vec<Vec<Interest>>> {
+    let ask = |detector: &Detector| -> Result<Vec<Interest>> {
+        let mut guest = detector.source.start()?;
+        guest
+            .open(0, &facts("", "", host), &detector.parameters)?
+            .map_err(|refusal| anyhow!("it refuses its parameters: {refusal}"))?;
+        Ok(guest.interests(0)?)
+    };
+    detectors
+        .iter()
+        .map(|detector| ask(detector).with_context(|| format!("detector `{}`", detector.name)))
+        .collect()
+}
+
+/// How often a detector wants to be woken, in seconds.
+fn tick_every(wishes: &[Interest]) -> Option<f64> {
+    wishes
+        .iter()
+        .filter(|wish| wish.kind == "tick")
+        .filter_map(|wish| wish.pattern.parse::<f64>().ok())
+        .filter(|seconds| *seconds > 0.0)
+        .reduce(f64::min)
+        .map(|seconds| seconds.max(0.1))
+}
+
+pub(super) struct Shard {
+    detectors: Arc<Vec<Detector>>,
+    slots: Vec<Slot>,
+    settings: Settings,
+    interests: Arc<Interests>,
+    scratch: Scratch,
+}
+
+/// One detector in this shard.
+struct Slot {
+    /// `None` before the first run and after a fault.
+    guest: Option<Box<dyn Guest>>,
+    record: Record,
+    tick_every: Option<f64>,
+    watched: FxHashMap<RunId, Watched>,
+}
+
+/// One monitor.
+#[derive(Default)]
+struct Watched {
+    /// Whether the guest has it open.
+    open: bool,
+    /// The detector refused this run.
+    refused: bool,
+    /// Metrics up to here have been announced or are of no interest.
+    defined: usize,
+    saved: Option<Vec<u8>>,
+    /// Rows and calls since `saved`.
+    rows: usize,
+    calls: usize,
+    next_tick: Option<f64>,
+}
+
+/// Columns picked for one detector, reused from call to call.
+#[derive(Default)]
+struct Scratch {
+    steps: Vec<i64>,
+    times: Vec<f64>,
+    ranks: Vec<u32>,
+    indices: Vec<u32>,
+    rows: Vec<u32>,
+    values: Vec<f64>,
+    texts: Vec<types::Text>,
+    /// From picked row to row of the batch.
+    picked: Vec<u32>,
+}
+
+impl Shard {
+    pub(super) fn new(
+        detectors: Arc<Vec<Detector>>,
+        settings: Settings,
+        interests: Arc<Interests>,
+        wishes: &[Vec<Interest>],
+    ) -> Self {
+        let slots = wishes
+            .iter()
+            .map(|wishes| Slot {
+                guest: None,
+                record: Record::default(),
+                tick_every: tick_every(wishes),
+                watched: FxHashMap::default(),
+            })
+            .collect();
+        Self {
+            detectors,
+            slots,
+            settings,
+            interests,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Feeds this shard's runs of a segment.
+    pub(super) fn segment(&mut self, segment: &Segment, shard: usize, of: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        for batch in &segment.batches {
+            if batch.run as usize % of != shard {
+                continue;
+            }
+            for number in 0..self.slots.len() {
+                self.batch(number, segment, batch, &mut events);
+            }
+        }
+        events
+    }
+
+    fn batch(
+        &mut self,
+        number: usize,
+        segment: &Segment,
+        batch: &RunBatch,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(every) = self.slots[number].tick_every else {
+            self.feed(number, segment, batch, 0, batch.len(), events);
+            return;
+        };
+        // Ticks fall between rows at times that do not depend on how the rows
+        // were grouped into batches.
+        let mut from = 0;
+        for row in 0..batch.len() {
+            let time = batch.times[row];
+            if time.is_nan() {
+                continue;
+            }
+            let due = self.slots[number]
+                .watched
+                .get(&batch.run)
+                .and_then(|watched| watched.next_tick);
+            let Some(due) = due else {
+                self.watch(number, batch.run).next_tick = Some(time + every);
+                continue;
+            };
+            if time >= due {
+                self.feed(number, segment, batch, from, row, events);
+                from = row;
+                let order = batch.order[row];
+                self.ticks(number, batch.run, time, order, events);
+            }
+        }
+        self.feed(number, segment, batch, from, batch.len(), events);
+    }
+
+    fn watch(&mut self, number: usize, run: RunId) -> &mut Watched {
+        self.slots[number].watched.entry(run).or_default()
+    }
+
+    /// Feeds rows `from..to` of a run to one detector, and copes with its faults.
+    fn feed(
+        &mut self,
+        number: usize,
+        segment: &Segment,
+        batch: &RunBatch,
+        from: usize,
+        to: usize,
+        events: &mut Vec<Event>,
+    ) {
+        if from == to || !self.scratch.pick(batch, 1 << number, from, to) {
+            return;
+        }
+        // The batch is fed again once: the first fault may be bad luck.
+        for _attempt in 0..2 {
+            if !self.slots[number]
+                .record
+                .may_run(segment.now, self.settings.live)
+            {
+                return;
+            }
+            match self.try_feed(number, segment, batch, from, to) {
+                Ok(Ok(found)) => {
+                    events.extend(found.into_iter().map(|(row, finding)| {
+                        let row = row.map(|row| self.scratch.original(row, from));
+                        Event {
+                            run: batch.run,
+                            detector: number,
+                            order: row.map_or(batch.order[to - 1], |row| batch.order[row as usize]),
+                            row,
+                            what: What::Found(finding),
+                        }
+                    }));
+                    return;
+                }
+                Ok(Err(refusal)) => {
+                    if let Some(failure) = refusal {
+                        let order = batch.order[from];
+                        events.push(Event {
+                            run: batch.run,
+                            detector: number,
+                            order,
+                            row: Some(from as u32),
+                            what: What::Failed(failure),
+                        });
+                    }
+                    return;
+                }
+                Err(fault) => {
+                    let steps = Some((batch.steps[from], batch.steps[to - 1]));
+                    let failure = self.failed(number, fault, steps, segment.now);
+                    events.push(Event {
+                        run: batch.run,
+                        detector: number,
+                        order: batch.order[from],
+                        row: Some(from as u32),
+                        what: What::Failed(failure),
+                    });
+                }
+            }
+        }
+    }
+
+    /// One attempt. The inner error is a refusal to watch the run, reported once.
+    #[allow(clippy::type_complexity)]
+    fn try_feed(
+        &mut self,
+        number: usize,
+        segment: &Segment,
+        batch: &RunBatch,
+        from: usize,
+        to: usize,
+    ) -> Result<Result<Vec<RowFinding>, Option<Failure>>, Fault> {
+        let detector = &self.detectors[number];
+        let slot = &mut self.slots[number];
+        let watched = slot.watched.entry(batch.run).or_default();
+        if watched.refused {
+            return Ok(Err(None));
+        }
+        let guest = match &mut slot.guest {
+            Some(guest) => guest,
+            none => none.insert(start(detector)?),
+        };
+        guest.set_now(segment.now);
+        if !watched.open {
+            let run = &segment.runs[batch.run as usize];
+            let facts = facts(&run.project, &run.run, &self.settings.host);
+            if let Err(refusal) = guest.open(batch.run, &facts, &detector.parameters)? {
+                watched.refused = true;
+                let fault = Fault::found(crate::sandbox::FaultKind::Trap, "open", refusal);
+                return Ok(Err(Some(Failure {
+                    fault,
+                    steps: None,
+                    next: Next::Refused,
+                })));
+            }
+            if let Some(state) = &watched.saved
+                && guest.restore(batch.run, state)?.is_err()
+            {
+                // "Not mine": a cold start, and no second try.
+                watched.saved = None;
+            }
+            watched.open = true;
+            watched.defined = 0;
+        }
+        if watched.defined < segment.metrics.len() {
+            define(
+                guest.as_mut(),
+                batch.run,
+                1 << number,
+                watched.defined,
+                &segment.metrics,
+                &self.interests,
+            )?;
+            watched.defined = segment.metrics.len();
+        }
+        let found = guest.observe(batch.run, &self.scratch.columns(batch, from, to))?;
+        watched.rows += to - from;
+        watched.calls += 1;
+        if watched.rows >= SAVE_ROWS || watched.calls >= SAVE_CALLS {
+            watched.rows = 0;
+            watched.calls = 0;
+            watched.saved = guest.save(batch.run)?;
+        }
+        Ok(Ok(found))
+    }
+
+    /// Buries a guest that faulted and decides what comes next.
+    fn failed(
+        &mut self,
+        number: usize,
+        fault: Fault,
+        steps: Option<(i64, i64)>,
+        now: f64,
+    ) -> Failure {
+        let slot = &mut self.slots[number];
+        slot.guest = None;
+        for watched in slot.watched.values_mut() {
+            watched.open = false;
+        }
+        let quarantined = slot.record.fault(now, self.settings.budget);
+        let next = if quarantined {
+            Next::Quarantined
+        } else {
+            Next::Restarted
+        };
+        Failure { fault, steps, next }
+    }
+
+    /// Wakes the monitors whose tick is due at stream time `now`.
+    pub(super) fn tick(&mut self, now: f64) -> Vec<Event> {
+        let mut events = Vec::new();
+        for number in 0..self.slots.len() {
+            if self.slots[number].tick_every.is_none() {
+                continue;
+            }
+            let mut runs: Vec<RunId> = self.slots[number].watched.keys().copied().collect();
+            runs.sort_unstable();
+            for run in runs {
+                self.ticks(number, run, now, AT_END, &mut events);
+            }
+        }
+        events
+    }
+
+    /// Makes up for the ticks of one monitor up to `now`.
+    fn ticks(&mut self, number: usize, run: RunId, now: f64, order: u32, events: &mut Vec<Event>) {
+        for count in 0.. {
+            let slot = &mut self.slots[number];
+            let (Some(every), Some(watched)) = (slot.tick_every, slot.watched.get_mut(&run)) else {
+                return;
+            };
+            let Some(due) = watched.next_tick.filter(|due| *due <= now) else {
+                return;
+            };
+            let at = if count >= MAX_TICKS { now } else { due };
+            watched.next_tick = Some(at + every);
+            if !watched.open || !slot.record.may_run(now, self.settings.live) {
+                continue;
+            }
+            let Some(guest) = &mut slot.guest else {
+                continue;
+            };
+            guest.set_now(at);
+            let found = guest.tick(run, at);
+            self.without_row(number, run, found, order, now, events);
+        }
+    }
+
+    /// Ends every run.
+    pub(super) fn finish(&mut self, outcome: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        for number in 0..self.slots.len() {
+            let slot = &mut self.slots[number];
+            let mut runs: Vec<RunId> = slot
+                .watched
+                .iter()
+                .filter(|(_, watched)| watched.open)
+                .map(|(&run, _)| run)
+                .collect();
+            runs.sort_unstable();
+            for run in runs {
+                let Some(guest) = &mut self.slots[number].guest else {
+                    break;
+                };
+                let found = guest.finish(run, outcome);
+                self.without_row(number, run, found, AT_END, f64::NAN, &mut events);
+            }
+        }
+        events
+    }
+
+    fn without_row(
+        &mut self,
+        number: usize,
+        run: RunId,
+        found: Result<Vec<RowFinding>, Fault>,
+        order: u32,
+        now: f64,
+        events: &mut Vec<Event>,
+    ) {
+        let what: Vec<What> = match found {
+            Ok(found) => found
+                .into_iter()
+                .map(|(_, finding)| What::Found(finding))
+                .collect(),
+            Err(fault) => vec![What::Failed(self.failed(number, fault, None, now))],
+        };
+        events.extend(what.into_iter().map(|what| Event {
+            run,
+            detector: number,
+            order,
+            row: None,
+            what,
+        }));
+    }
+}
+
+fn start(detector: &Detector) -> Result<Box<dyn Guest>, Fault> {
+    detector
+        .source
+        .start()
+        .map_err(|error| match error.downcast::<Fault>() {
+            Ok(fault) => fault,
+            Err(error) => Fault::found(
+                crate::sandbox::FaultKind::Trap,
+                "start",
+                format!("{error:#}"),
+            ),
+        })
+}
+
+fn facts(project: &str, run: &str, host: &str) -> Vec<(String, String)> {
+    [("project", project), ("run", run), ("host", host)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
+/// Announces the metrics from `known` on that this detector asked for.
+fn define(
+    guest: &mut dyn Guest,
+    run: RunId,
+    bit: Mask,
+    known: usize,
+    metrics: &[Metric],
+    interests: &Interests,
+) -> Result<(), Fault> {
+    let series: Vec<Series<'_>> = metrics
+        .iter()
+        .enumerate()
+        .skip(known)
+        .filter(|(_, metric)| {
+            let wanted = interests.metric(&metric.name);
+            (wanted.all | wanted.edges) & bit != 0
+        })
+        .map(|(index, metric)| Series {
+            index: index as u32,
+            name: &metric.name,
+            source: &metric.source,
+        })
+        .collect();
+    if series.is_empty() {
+        Ok(())
+    } else {
+        guest.define(run, &series)
+    }
+}
+
+impl Scratch {
+    /// Picks the values and texts of rows `from..to` that a detector asked for;
+    /// false when there are none. Rows are picked as well when few have any.
+    fn pick(&mut self, batch: &RunBatch, bit: Mask, from: usize, to: usize) -> bool {
+        self.indices.clear();
+        self.rows.clear();
+        self.values.clear();
+        self.texts.clear();
+        self.picked.clear();
+        let first = batch.rows.partition_point(|&row| (row as usize) < from);
+        let last = batch.rows.partition_point(|&row| (row as usize) < to);
+        for at in first..last {
+            if batch.masks[at] & bit != 0 {
+                self.indices.push(batch.metrics[at]);
+                self.rows.push(batch.rows[at] - from as u32);
+                self.values.push(batch.values[at]);
+            }
+        }
+        for item in &batch.texts {
+            if item.mask & bit != 0 && (from..to).contains(&(item.row as usize)) {
+                self.texts.push(text(item, item.row - from as u32));
+            }
+        }
+        if self.rows.is_empty() && self.texts.is_empty() {
+            return false;
+        }
+        if (self.rows.len() + self.texts.len()) * 4 < to - from {
+            self.pick_rows(batch, from);
+        }
+        true
+    }
+
+    fn pick_rows(&mut self, batch: &RunBatch, from: usize) {
+        self.picked.extend_from_slice(&self.rows);
+        self.picked.extend(self.texts.iter().map(|text| text.row));
+        self.picked.sort_unstable();
+        self.picked.dedup();
+        // Every row is in `picked` by construction.
+        let place = |row: u32| self.picked.binary_search(&row).unwrap_or_default() as u32;
+        for row in &mut self.rows {
+            *row = place(*row);
+        }
+        for text in &mut self.texts {
+            text.row = place(text.row);
+        }
+        let original = self.picked.iter().map(|&row| row as usize + from);
+        self.steps.clear();
+        self.times.clear();
+        self.ranks.clear();
+        for row in original {
+            self.steps.push(batch.steps[row]);
+            self.times.push(batch.times[row]);
+            self.ranks.push(batch.ranks[row]);
+        }
+    }
+
+    fn columns<'a>(&'a self, batch: &'a RunBatch, from: usize, to: usize) -> Columns<'a> {
+        let all = self.picked.is_empty();
+        Columns {
+            steps: if all {
+                &batch.steps[from..to]
+            } else {
+                &self.steps
+            },
+            times: if all {
+                &batch.times[from..to]
+            } else {
+                &self.times
+            },
+            ranks: if all {
+                &batch.ranks[from..to]
+            } else {
+                &self.ranks
+            },
+            indices: &self.indices,
+            rows: &self.rows,
+            values: &self.values,
+            texts: &self.texts,
+        }
+    }
+
+    /// The batch's row behind a row of the columns.
+    fn original(&self, row: u32, from: usize) -> u32 {
+        let row = if self.picked.is_empty() {
+            row
+        } else {
+            self.picked[row as usize]
+        };
+        row + from as u32
+    }
+}
