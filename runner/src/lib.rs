@@ -4,9 +4,17 @@
 //! `docs/architecture.md` has the map.
 
 pub mod alert;
+pub mod cli;
+pub mod config;
 pub mod decode;
+pub mod deliver;
 pub mod describe;
 pub mod detect;
+pub mod exit;
+pub mod input;
+pub mod judge;
+pub mod load;
 pub mod names;
+pub mod pipeline;
 pub mod record;
 pub mod sandbox;

@@ -29,6 +29,8 @@ pub const CANONICAL: &[(&str, &[&str])] = &[
     ("clip_fraction", &["clipfrac", "clip_ratio", "actor/pg_clipfrac", "clip_ratio/region_mean", "policy/clipfrac_avg", "losses/clipfrac"]),
     ("response_length", &["completions/mean_length", "completion_length", "response_length/mean", "val/num_eos_tokens", "mean_response_length", "rollout/ep_len_mean"]),
     ("loss_scale", &["scale", "amp/scale"]),
+    ("momentum", &["mom"]),
+    ("skipped_steps", &["skipped", "number_of_skipped_iterations"]),
     ("mfu", &["bf16_mfu", "model_flops_utilization", "perf/mfu/actor"]),
     ("epoch", &["epochs"]),
 ];
@@ -136,6 +138,12 @@ pub fn role(printed: &str) -> Role {
         "rank" | "global_rank" => Role::Rank,
         _ => Role::Value,
     }
+}
+
+/// The role of a printed key that may not be UTF-8.
+#[must_use]
+pub fn role_of(printed: &[u8]) -> Role {
+    role(&String::from_utf8_lossy(printed))
 }
 
 /// Whether a name matches a pattern in which `*` stands for any run of characters.

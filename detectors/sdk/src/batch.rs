@@ -75,12 +75,19 @@ pub struct Point {
 
 impl<'a> Batch<'a> {
     /// The values in the order in which the job printed them.
+    #[inline]
     pub fn points(&self) -> impl Iterator<Item = Point> + 'a {
-        let (steps, times, ranks) = (self.steps, self.times, self.ranks);
-        self.indices
-            .iter()
-            .zip(self.rows)
-            .zip(self.values)
+        // Cut to one length, so that one comparison guards all three.
+        let rows = self.steps.len().min(self.times.len()).min(self.ranks.len());
+        let (steps, times, ranks) = (
+            &self.steps[..rows],
+            &self.times[..rows],
+            &self.ranks[..rows],
+        );
+        let values = self.indices.iter().zip(self.rows).zip(self.values);
+        // A value without a row cannot come from the runner; it must not panic.
+        values
+            .filter(move |((_, row), _)| (**row as usize) < rows)
             .map(move |((&series, &row), &value)| Point {
                 series,
                 row,
@@ -97,7 +104,10 @@ impl<'a> Batch<'a> {
     pub fn series(&self, index: u32) -> Option<&'a Series> {
         // Indices grow and are announced in order, but a monitor hears only of
         // the series it asked for, so that they have gaps.
-        let at = self.series.binary_search_by_key(&index, |series| series.index).ok()?;
+        let at = self
+            .series
+            .binary_search_by_key(&index, |series| series.index)
+            .ok()?;
         self.series.get(at)
     }
 

@@ -25,7 +25,12 @@ impl Description {
     /// A description without parameters.
     #[must_use]
     pub fn new(name: &str, version: &str, summary: &str) -> Self {
-        Self { name: name.into(), version: version.into(), summary: summary.into(), ..Self::default() }
+        Self {
+            name: name.into(),
+            version: version.into(),
+            summary: summary.into(),
+            ..Self::default()
+        }
     }
 
     /// Adds a parameter.
@@ -46,7 +51,12 @@ impl Description {
     /// nothing. Handy in tests.
     #[must_use]
     pub fn defaults(&self) -> Parameters {
-        Parameters(self.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect())
+        Parameters(
+            self.parameters
+                .iter()
+                .map(|p| (p.name.clone(), p.default.clone()))
+                .collect(),
+        )
     }
 }
 
@@ -98,7 +108,14 @@ pub struct Parameter {
 
 impl Parameter {
     fn new(name: &str, kind: Kind, default: String) -> Self {
-        Self { name: name.into(), kind, default, unit: String::new(), doc: String::new(), limits: Vec::new() }
+        Self {
+            name: name.into(),
+            kind,
+            default,
+            unit: String::new(),
+            doc: String::new(),
+            limits: Vec::new(),
+        }
     }
 
     /// A number.
@@ -174,7 +191,8 @@ pub struct Parameters(pub BTreeMap<String, String>);
 impl Parameters {
     fn parse<T: std::str::FromStr>(&self, name: &str, kind: &str) -> Result<T, String> {
         let text = self.text(name)?;
-        text.parse().map_err(|_| format!("parameter `{name}` is `{text}`, which is not {kind}"))
+        text.parse()
+            .map_err(|_| format!("parameter `{name}` is `{text}`, which is not {kind}"))
     }
 
     /// The value of a `number`.
@@ -206,7 +224,10 @@ impl Parameters {
     /// # Errors
     /// When it is missing.
     pub fn text(&self, name: &str) -> Result<&str, String> {
-        self.0.get(name).map(String::as_str).ok_or_else(|| format!("parameter `{name}` is missing"))
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| format!("parameter `{name}` is missing"))
     }
 
     /// The value of a `list`.
@@ -214,7 +235,12 @@ impl Parameters {
     /// # Errors
     /// When it is missing.
     pub fn list(&self, name: &str) -> Result<Vec<&str>, String> {
-        Ok(self.text(name)?.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
+        Ok(self
+            .text(name)?
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .collect())
     }
 
     /// Replaces a value; handy in tests.
@@ -238,7 +264,11 @@ pub struct Interest {
 
 impl Interest {
     fn new(kind: &str, pattern: &str) -> Self {
-        Self { kind: kind.into(), pattern: pattern.into(), options: Vec::new() }
+        Self {
+            kind: kind.into(),
+            pattern: pattern.into(),
+            options: Vec::new(),
+        }
     }
 
     /// Every value of the metrics whose canonical name matches; `*` stands for

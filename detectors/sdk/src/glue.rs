@@ -59,7 +59,10 @@ impl<D: Detector> contract::Guest for Component<D> {
 }
 
 impl<D: Detector> Monitor<D> {
-    fn collect(&self, call: impl FnOnce(&mut D, &[Series], &mut Vec<crate::Finding>)) -> Vec<contract::Finding> {
+    fn collect(
+        &self,
+        call: impl FnOnce(&mut D, &[Series], &mut Vec<crate::Finding>),
+    ) -> Vec<contract::Finding> {
         let mut inner = self.inner.borrow_mut();
         let (detector, series) = &mut *inner;
         let mut findings = Vec::new();
@@ -89,23 +92,32 @@ impl<D: Detector> contract::GuestMonitor for Monitor<D> {
         let run: Facts = run.into_iter().collect();
         let parameters = Parameters(parameters.into_iter().collect());
         let detector = D::open(&run, &parameters)?;
-        Ok(contract::Monitor::new(Self { inner: RefCell::new((detector, Vec::new())) }))
+        Ok(contract::Monitor::new(Self {
+            inner: RefCell::new((detector, Vec::new())),
+        }))
     }
 
     fn interests(&self) -> Vec<contract::Interest> {
         let interests = self.inner.borrow().0.interests();
         interests
             .into_iter()
-            .map(|i| contract::Interest { kind: i.kind, pattern: i.pattern, options: i.options })
+            .map(|i| contract::Interest {
+                kind: i.kind,
+                pattern: i.pattern,
+                options: i.options,
+            })
             .collect()
     }
 
     fn define(&self, series: Vec<contract::Series>) {
-        self.inner.borrow_mut().1.extend(series.into_iter().map(|s| Series {
-            index: s.index,
-            name: s.name,
-            source: s.source,
-        }));
+        self.inner
+            .borrow_mut()
+            .1
+            .extend(series.into_iter().map(|s| Series {
+                index: s.index,
+                name: s.name,
+                source: s.source,
+            }));
     }
 
     fn observe(
@@ -120,7 +132,13 @@ impl<D: Detector> contract::GuestMonitor for Monitor<D> {
     ) -> Vec<contract::Finding> {
         let texts: Vec<Text> = texts
             .into_iter()
-            .map(|t| Text { row: t.row, kind: t.kind, name: t.name, content: t.content, fields: t.fields })
+            .map(|t| Text {
+                row: t.row,
+                kind: t.kind,
+                name: t.name,
+                content: t.content,
+                fields: t.fields,
+            })
             .collect();
         self.collect(|detector, series, findings| {
             let batch = Batch {

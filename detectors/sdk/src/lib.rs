@@ -54,11 +54,15 @@
 pub mod batch;
 pub mod describe;
 pub mod finding;
+pub mod glob;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod glue;
+pub mod show;
 pub mod state;
 pub mod stats;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
 pub use batch::{Batch, NO_RANK, NO_ROW, Point, Series, Text};
 pub use describe::{Description, Facts, Interest, Kind, Parameter, Parameters};
@@ -145,7 +149,7 @@ macro_rules! export {
         #[cfg(target_family = "wasm")]
         const _: () = {
             type Component = $crate::glue::Component<$detector>;
-            $crate::glue::bindings::export_glue!(Component with_types_in $crate::glue::bindings);
+    $crate::glue::bindings::export_glue!(Component with_types_in $crate::glue::bindings);
         };
     };
 }

@@ -1,9 +1,12 @@
 //! State that is kept per series and rank, latched, saved and restored.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Point;
+use crate::finding::Severity;
 
 /// Turns state into bytes for [`Detector::save`](crate::Detector::save).
 #[must_use]
@@ -23,13 +26,21 @@ pub fn restore<T: DeserializeOwned>(state: &[u8]) -> Result<T, String> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Keyed<T> {
     entries: Vec<(u32, u32, T)>,
-    /// The entry used last: most streams have one.
+    /// The entry used last: most streams have one, the others go round.
+    #[serde(skip)]
     last: usize,
+    /// Where each entry is. Not saved: made again when it is first needed.
+    #[serde(skip)]
+    places: BTreeMap<(u32, u32), usize>,
 }
 
 impl<T> Default for Keyed<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), last: 0 }
+        Self {
+            entries: Vec::new(),
+            last: 0,
+            places: BTreeMap::new(),
+        }
     }
 }
 
@@ -37,22 +48,41 @@ impl<T> Keyed<T> {
     /// The state for a point's series and rank.
     #[inline]
     pub fn of(&mut self, point: &Point, new: impl FnOnce() -> T) -> &mut T {
-        let matches = |entry: &(u32, u32, T)| entry.0 == point.series && entry.1 == point.rank;
-        if !self.entries.get(self.last).is_some_and(matches) {
-            self.last = match self.entries.iter().position(matches) {
-                Some(at) => at,
-                None => {
-                    self.entries.push((point.series, point.rank, new()));
-                    self.entries.len() - 1
-                }
-            };
+        let key = (point.series, point.rank);
+        if !self.is_at(self.last, key) {
+            self.last = self.place(key, new);
         }
         &mut self.entries[self.last].2
     }
 
+    #[inline]
+    fn is_at(&self, at: usize, key: (u32, u32)) -> bool {
+        self.entries
+            .get(at)
+            .is_some_and(|entry| (entry.0, entry.1) == key)
+    }
+
+    fn place(&mut self, key: (u32, u32), new: impl FnOnce() -> T) -> usize {
+        for at in [self.last + 1, 0] {
+            if self.is_at(at, key) {
+                return at;
+            }
+        }
+        if self.places.len() != self.entries.len() {
+            let keys = self.entries.iter().map(|entry| (entry.0, entry.1));
+            self.places = keys.enumerate().map(|(at, key)| (key, at)).collect();
+        }
+        *self.places.entry(key).or_insert_with(|| {
+            self.entries.push((key.0, key.1, new()));
+            self.entries.len() - 1
+        })
+    }
+
     /// Every entry: series, rank, state.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, u32, &mut T)> {
-        self.entries.iter_mut().map(|(series, rank, state)| (*series, *rank, state))
+        self.entries
+            .iter_mut()
+            .map(|(series, rank, state)| (*series, *rank, state))
     }
 }
 
@@ -75,5 +105,133 @@ impl Latch {
     #[must_use]
     pub fn is_set(self) -> bool {
         self.0
+    }
+}
+
+/// One key's episode when several series or ranks can be in the same trouble:
+/// reported when the first is in it and when it gets worse, ended when the
+/// last is out of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    members: u32,
+    worst: Option<Severity>,
+}
+
+impl Episode {
+    /// One more is in trouble; true if that is to be reported.
+    pub fn join(&mut self, severity: Severity) -> bool {
+        self.members += 1;
+        self.raise(severity)
+    }
+
+    /// One that is in trouble got worse; true if that is to be reported.
+    pub fn raise(&mut self, severity: Severity) -> bool {
+        let worse = self.worst.is_none_or(|worst| severity > worst);
+        if worse {
+            self.worst = Some(severity);
+        }
+        worse
+    }
+
+    /// One is out of trouble; true if it was the last one.
+    pub fn leave(&mut self) -> bool {
+        self.members = self.members.saturating_sub(1);
+        let over = self.members == 0 && self.worst.is_some();
+        if over {
+            self.worst = None;
+        }
+        over
+    }
+}
+
+/// Decides when trouble is over: after `hold` values in a row that are back
+/// where they were, or, when they settled elsewhere, after `settle` values in a
+/// row without a hit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    back: u32,
+    quiet: u32,
+}
+
+/// How trouble ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The values are back where they were.
+    Recovered,
+    /// The values stay at another level.
+    Settled,
+}
+
+impl Recovery {
+    /// Looks at one more value: whether it is a `hit`, whether it is `back`.
+    pub fn watch(&mut self, hit: bool, back: bool, hold: usize, settle: usize) -> Option<Ended> {
+        self.back = if back && !hit {
+            self.back.saturating_add(1)
+        } else {
+            0
+        };
+        self.quiet = if hit { 0 } else { self.quiet.saturating_add(1) };
+        if self.back as usize >= hold {
+            Some(Ended::Recovered)
+        } else if self.quiet as usize >= settle {
+            Some(Ended::Settled)
+        } else {
+            None
+        }
+    }
+}
+
+/// Follows the step of a series and notices when a run resumes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    last: Option<i64>,
+    /// The usual stride: the largest one of late.
+    stride: i64,
+}
+
+/// What a step says, given the steps before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// Training went on.
+    On,
+    /// The same step again, such as an evaluation after a training row.
+    Same,
+    /// The step went back, or jumped by more than ten times the usual stride:
+    /// the run resumed, and what was learned about it holds no longer.
+    Resumed,
+}
+
+impl Progress {
+    /// Looks at the next step if it is the usual stride away: the common case,
+    /// and then the same as [`advance`](Self::advance). False changes nothing.
+    #[inline]
+    pub fn goes_on(&mut self, step: i64) -> bool {
+        let usual = self.stride > 0
+            && self
+                .last
+                .is_some_and(|last| step.checked_sub(last) == Some(self.stride));
+        if usual {
+            self.last = Some(step);
+        }
+        usual
+    }
+
+    /// Looks at the next step.
+    #[inline]
+    pub fn advance(&mut self, step: i64) -> Move {
+        let Some(last) = self.last.replace(step) else {
+            return Move::On;
+        };
+        let stride = step.saturating_sub(last);
+        if stride <= 0 {
+            return if stride == 0 {
+                Move::Same
+            } else {
+                Move::Resumed
+            };
+        }
+        let jumped = self.stride > 0 && stride > self.stride.saturating_mul(10);
+        self.stride = stride.max(self.stride - self.stride / 8);
+        if jumped { Move::Resumed } else { Move::On }
     }
 }

@@ -46,6 +46,12 @@ fn at(text: &[u8], open: usize) -> Option<Bar<'_>> {
         _ => return None,
     };
     let counted = count(&text[..open])?;
+    // Without a total or a remaining time, only the rate tells a bar from a
+    // count that happens to stand before a time.
+    let sure = timed || counted.slash;
+    if !sure && !split_rate(inside[timing..].strip_prefix(b",")?).0 {
+        return None;
+    }
     let (close, rest) = match closing(&inside[timing..]) {
         Some(close) => (timing + close, &inside[timing + close + 1..]),
         None => (inside.len(), &inside[inside.len()..]),
@@ -54,9 +60,7 @@ fn at(text: &[u8], open: usize) -> Option<Bar<'_>> {
         .strip_prefix(b",")
         .unwrap_or(&inside[timing..close]);
     let (rate, postfix) = split_rate(fields);
-    // Without a total or a remaining time, only the rate tells a bar from a
-    // count that happens to stand before a time.
-    if !(timed || counted.slash || rate) {
+    if !(sure || rate) {
         return None;
     }
     Some(Bar {

@@ -159,7 +159,9 @@ impl Keys {
 }
 
 /// Configurations have these names as well as records.
-const IN_CONFIGS: [&str; 7] = [
+const IN_CONFIGS: [&str; 9] = [
+    "momentum",
+    "skipped_steps",
     "lr",
     "epoch",
     "loss_scale",

@@ -46,7 +46,16 @@ pub(crate) struct Pair<'a> {
 pub(crate) fn read<'a>(text: &'a [u8], pairs: &mut Vec<Pair<'a>>) -> bool {
     pairs.clear();
     let mut scan = Scan::new(text, pairs);
-    let record = scan.line() && scan.steps > 0 && scan.metrics > 0;
+    let whole = scan.line();
+    let mut record = whole && scan.steps > 0 && scan.metrics > 0;
+    if let Some(sound) = scan.sound
+        && !whole
+    {
+        // `step 9 | loss 2.5 | lr 1e-Error: …`: the columns before the
+        // nonsense are a record that was cut short.
+        pairs.truncate(sound);
+        record = true;
+    }
     if !record {
         pairs.clear();
     }
@@ -61,7 +70,10 @@ pub(crate) fn read<'a>(text: &'a [u8], pairs: &mut Vec<Pair<'a>>) -> bool {
 pub(crate) fn read_without_step<'a>(text: &'a [u8], pairs: &mut Vec<Pair<'a>>) -> bool {
     pairs.clear();
     let mut scan = Scan::new(text, pairs);
-    let whole = scan.line()
+    // Python has one blank on either side of `=`, reports have none or many.
+    let assigned = text.windows(4).any(|w| w[1..] == *b" = " && w[0] != b' ');
+    let whole = !assigned
+        && scan.line()
         && scan.steps == 0
         && scan.bare == 0
         && !scan.integers
@@ -86,32 +98,31 @@ pub(crate) fn read_without_step<'a>(text: &'a [u8], pairs: &mut Vec<Pair<'a>>) -
 /// An epoch and a batch count within it make one number that grows through
 /// the run: `Epoch [2/5], Step [100/600]` is step 1300.
 pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
-    let mut epoch = None;
+    let mut epoch: Option<&Pair> = None;
+    let mut epoch_value = 0.0;
     let mut batch = None;
     for pair in pairs {
         let Value::Number(value) = pair.value else {
             continue;
         };
-        let Some(kind) = step_kind(pair.key) else {
-            continue;
-        };
-        if !is_whole(value) {
-            continue;
-        }
-        match (kind, pair.of, epoch) {
-            // A count within the epoch that was just named.
-            (Kind::Step | Kind::Batch, Some(of), Some((epoch, Some(_))))
-                if kind == Kind::Step || of > 0.0 =>
-            {
-                return whole(epoch * of + value);
+        let kind = step_kind(pair.key).filter(|_| is_whole(value));
+        match (kind, epoch, pair.of) {
+            (None, ..) => {}
+            (Some(Kind::Epoch), None, _) => {
+                epoch = Some(pair);
+                epoch_value = value;
             }
-            (Kind::Batch, Some(of), Some((epoch, None))) => return whole(epoch * of + value),
-            (Kind::Step, ..) => return whole(value),
-            (Kind::Batch, ..) => batch = batch.or(Some(value)),
-            (Kind::Epoch, ..) => epoch = epoch.or(Some((value, pair.of))),
+            (Some(Kind::Epoch), ..) => {}
+            // `Epoch 2/5 … Step 100/600`, but `step 13/100 | … | epoch: 1`
+            // counts through.
+            (Some(kind), Some(epoch), Some(of)) if kind == Kind::Batch || epoch.of.is_some() => {
+                return whole(epoch_value * of + value);
+            }
+            (Some(Kind::Step), ..) => return whole(value),
+            (Some(Kind::Batch), ..) => batch = batch.or(Some(value)),
         }
     }
-    batch.or(epoch.map(|(epoch, _)| epoch)).and_then(whole)
+    batch.or(epoch.map(|_| epoch_value)).and_then(whole)
 }
 
 #[allow(
@@ -123,7 +134,7 @@ fn whole(value: f64) -> Option<i64> {
 }
 
 fn is_whole(value: f64) -> bool {
-    value >= 0.0 && value <= 9e15 && value.fract() == 0.0
+    (0.0..=9e15).contains(&value) && value.fract() == 0.0
 }
 
 /// A number at the start of `text`, and how many bytes it takes with its unit:
@@ -147,7 +158,31 @@ enum Kind {
 
 /// A word's kind, whatever its case.
 fn step_word(word: &[u8]) -> Option<Kind> {
-    if word.len() > 16 {
+    // Two letters rule most keys out.
+    let [first, second, ..] = word else {
+        return None;
+    };
+    if word.len() > 16
+        || !matches!(
+            &[first | 0x20, second | 0x20],
+            b"st"
+                | b"it"
+                | b"up"
+                | b"gl"
+                | b"nu"
+                | b"ti"
+                | b"to"
+                | b"tr"
+                | b"en"
+                | b"op"
+                | b"cu"
+                | b"ba"
+                | b"mi"
+                | b"ep"
+                | b"ro"
+                | [0x7f, b's']
+        )
+    {
         return None;
     }
     let mut lower = [0u8; 16];
@@ -177,16 +212,20 @@ fn step_kind(key: &[u8]) -> Option<Kind> {
         // llm.c's main.log.
         return Some(Kind::Step);
     }
-    let key = match memchr::memchr(b'(', key) {
+    let key = match key {
         // `Iter(train)`.
-        Some(open) if open > 0 => &key[..open],
+        [head @ .., b')'] => &head[..memchr::memchr(b'(', head)?],
         _ => key,
     };
-    let (lead, last) = match memchr::memrchr2(b' ', b'/', key) {
+    let start = key.iter().rposition(|b| matches!(b, b' ' | b'/'));
+    let (lead, last) = match start {
         Some(at) => (&key[..at], &key[at + 1..]),
         None => (&key[..0], key),
     };
     let kind = step_word(last)?;
+    if lead.is_empty() {
+        return Some(kind);
+    }
     let leads: [&[u8]; 13] = [
         b"",
         b"train",
@@ -229,60 +268,61 @@ fn is_tag(word: &[u8]) -> bool {
 /// Whether a key sounds like a metric. Stops `Step 1: x = 5`, which a model
 /// prints that learns to reason.
 fn is_metric(key: &[u8]) -> bool {
-    if key.iter().any(|b| matches!(b, b'/' | b'_')) {
-        return true;
-    }
-    let words: [&[u8]; 44] = [
-        b"loss",
-        b"lr",
-        b"learning",
-        b"norm",
-        b"acc",
-        b"reward",
-        b"return",
-        b"ppl",
-        b"perplexity",
-        b"mfu",
-        b"tok",
-        b"time",
-        b"dt",
-        b"kl",
-        b"entropy",
-        b"score",
-        b"err",
-        b"mse",
-        b"mae",
-        b"bleu",
-        b"f1",
-        b"auc",
-        b"map",
-        b"iou",
-        b"psnr",
-        b"ssim",
-        b"bpb",
-        b"bpc",
-        b"speed",
-        b"throughput",
-        b"sample",
-        b"grad",
-        b"wer",
-        b"cer",
-        b"fid",
-        b"elbo",
-        b"nll",
-        b"train",
-        b"val",
-        b"precision",
-        b"recall",
-        b"memory",
-        b"flops",
-        b"tps",
-    ];
-    // The first and last letters of words are cheap to tell, but keys are
-    // short and a line needs one hit only.
-    words.iter().any(|word| {
-        key.windows(word.len())
-            .any(|part| part.eq_ignore_ascii_case(word))
+    key.iter().any(|b| matches!(b, b'/' | b'_')) || (0..key.len()).any(|at| metric_word(&key[at..]))
+}
+
+/// Whether the text begins with a word that metrics have in their names.
+fn metric_word(text: &[u8]) -> bool {
+    let [first, second, rest @ ..] = text else {
+        return false;
+    };
+    // The first two letters choose what may follow them.
+    let endings: &[&[u8]] = match &[first.to_ascii_lowercase(), second.to_ascii_lowercase()] {
+        b"ac" => &[b"c"],
+        b"au" => &[b"c"],
+        b"bl" => &[b"eu"],
+        b"bp" => &[b"b", b"c"],
+        b"ce" => &[b"r"],
+        b"dt" => &[b""],
+        b"el" => &[b"bo"],
+        b"en" => &[b"tropy"],
+        b"er" => &[b"r"],
+        b"f1" => &[b""],
+        b"fi" => &[b"d"],
+        b"fl" => &[b"ops"],
+        b"gr" => &[b"ad"],
+        b"io" => &[b"u"],
+        b"kl" => &[b""],
+        b"le" => &[b"arning"],
+        b"lo" => &[b"ss"],
+        b"lr" => &[b""],
+        b"ma" => &[b"e", b"p"],
+        b"me" => &[b"mory"],
+        b"mf" => &[b"u"],
+        b"ms" => &[b"e"],
+        b"nl" => &[b"l"],
+        b"no" => &[b"rm"],
+        b"pe" => &[b"rplexity"],
+        b"pp" => &[b"l"],
+        b"pr" => &[b"ecision"],
+        b"ps" => &[b"nr"],
+        b"re" => &[b"ward", b"turn", b"call"],
+        b"sa" => &[b"mple"],
+        b"sc" => &[b"ore"],
+        b"sp" => &[b"eed"],
+        b"ss" => &[b"im"],
+        b"th" => &[b"roughput"],
+        b"ti" => &[b"me"],
+        b"to" => &[b"k"],
+        b"tp" => &[b"s"],
+        b"tr" => &[b"ain"],
+        b"va" => &[b"l"],
+        b"we" => &[b"r"],
+        _ => return false,
+    };
+    endings.iter().any(|end| {
+        rest.get(..end.len())
+            .is_some_and(|rest| rest.eq_ignore_ascii_case(end))
     })
 }
 
@@ -389,6 +429,8 @@ struct Scan<'a, 'p> {
     bare: u32,
     /// A key other than a step has had an integer.
     integers: bool,
+    /// The number of pairs before the last `|` if they make a record.
+    sound: Option<usize>,
 }
 
 impl<'a, 'p> Scan<'a, 'p> {
@@ -403,6 +445,7 @@ impl<'a, 'p> Scan<'a, 'p> {
             metrics: 0,
             bare: 0,
             integers: false,
+            sound: None,
         }
     }
 
@@ -429,7 +472,11 @@ impl<'a, 'p> Scan<'a, 'p> {
                 }
                 Class::Mark => {
                     self.at += 1;
-                    self.end_words() || self.cut()
+                    let fine = self.end_words();
+                    if fine && byte == b'|' && self.steps > 0 && self.metrics > 0 {
+                        self.sound = Some(self.pairs.len());
+                    }
+                    fine
                 }
                 Class::Word => self.word(),
                 Class::Digit => self.top_number(),
@@ -481,7 +528,10 @@ impl<'a, 'p> Scan<'a, 'p> {
     /// A record that was cut when the job was killed has the killer's words
     /// glued on; what stands before them counts.
     fn cut(&mut self) -> bool {
-        let rest = &self.text[self.at.min(self.text.len())..];
+        let rest = &self.text[self.at..];
+        if !matches!(rest.first(), Some(b's' | b'T' | b'K')) {
+            return false;
+        }
         let killed = [
             &b"slurmstepd:"[..],
             b"srun:",
@@ -491,7 +541,7 @@ impl<'a, 'p> Scan<'a, 'p> {
         ]
         .iter()
         .any(|words| rest.starts_with(words));
-        if killed && self.steps > 0 {
+        if killed {
             self.at = self.text.len();
             self.words = Words::default();
         }
@@ -500,13 +550,8 @@ impl<'a, 'p> Scan<'a, 'p> {
 
     /// A word: part of a key, a key with its `=` or `:`, or a number in letters.
     fn word(&mut self) -> bool {
-        if self.text[self.at..].first() == Some(&b's')
-            || self.text[self.at..].first() == Some(&b'T')
-        {
-            // Cheap to rule out, and only after a value.
-            if self.words.after_value && self.words.count == 0 && self.cut() {
-                return true;
-            }
+        if self.words.count == 0 && self.steps > 0 && self.cut() {
+            return true;
         }
         let start = self.at;
         while self.peek(0).is_some_and(in_word) {
@@ -576,8 +621,25 @@ impl<'a, 'p> Scan<'a, 'p> {
             _ => return true,
         };
         self.at += ahead + 1;
+        let glued = self.peek(0).is_some_and(|b| b.is_ascii_digit());
         self.skip_blanks();
+        if mark == b':' && glued && self.is_place() {
+            return false;
+        }
         self.explicit_value(mark)
+    }
+
+    /// Whether this is a place in a source, `olmo.train:990`.
+    fn is_place(&self) -> bool {
+        let key = &self.text[self.words.last..self.words.end];
+        let digits = self.text[self.at..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        let ends = self
+            .peek(digits)
+            .is_none_or(|b| matches!(b, b' ' | b'\t' | b')' | b']' | b':'));
+        ends && memchr::memchr(b'.', key).is_some()
     }
 
     /// The value after a key and its mark.
@@ -629,6 +691,9 @@ impl<'a, 'p> Scan<'a, 'p> {
             });
             self.words = Words::default();
             return true;
+        }
+        if memchr::memchr(b'=', text).is_some() {
+            return false;
         }
         self.pairs.push(Pair {
             key,
@@ -758,7 +823,9 @@ impl<'a, 'p> Scan<'a, 'p> {
         let (key, of_loss) = loss_at_step(key);
         let whole = is_whole(found.value);
         let kind = if whole { step_kind(key) } else { None };
-        let kind = kind.filter(|_| key != b"s" || (explicit && self.pairs.is_empty()));
+        // Short names mean other things further on: `ep` is expert parallelism.
+        let short = key == b"s" || key.eq_ignore_ascii_case(b"ep");
+        let kind = kind.filter(|_| !short || self.pairs.is_empty() && (explicit || key != b"s"));
         self.pairs.push(Pair {
             key,
             value: Value::Number(found.value),
@@ -768,7 +835,9 @@ impl<'a, 'p> Scan<'a, 'p> {
             self.steps += 1;
         } else {
             self.integers |= found.integer;
-            if (explicit || found.value.is_nan() || !found.integer) && is_metric(key) {
+            // One is enough, and to tell takes a while.
+            let counts = self.metrics == 0 && (explicit || !found.integer);
+            if counts && (is_metric(key) || self.pairs[0].key == b"s") {
                 self.metrics += 1;
             }
         }
@@ -969,14 +1038,13 @@ impl<'a, 'p> Scan<'a, 'p> {
 /// `validation loss at iteration 1000`, `Average loss at step 100`: the step,
 /// and the loss that it is about.
 fn loss_at_step(key: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let Some(at) = memchr::memmem::find(key, b" at ") else {
+    let Some(at) = key.iter().rposition(|b| *b == b' ') else {
         return (key, None);
     };
-    let (loss, step) = (&key[..at], &key[at + 4..]);
-    if is_score(loss) && step_word(step).is_some() {
-        (step, Some(loss))
-    } else {
-        (key, None)
+    let (loss, step) = (&key[..at], &key[at + 1..]);
+    match loss.strip_suffix(b" at") {
+        Some(loss) if is_score(loss) && step_word(step).is_some() => (step, Some(loss)),
+        _ => (key, None),
     }
 }
 
@@ -1066,6 +1134,7 @@ impl<'a> Numeral<'a> {
                     && let Some((result, length, whole)) = plain(&text[at + 1..])
                 {
                     value = result;
+                    of = None;
                     integer = whole;
                     at += 1 + length;
                 }
@@ -1218,5 +1287,376 @@ fn nonfinite(word: &[u8]) -> Option<(f64, usize)> {
         b".0" => Some((value, length + 2)),
         b"" | b"ms" | b"s" | b"%" | b"z" | b"." => Some((value, length)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shown(pairs: &[Pair]) -> String {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap();
+        let mut out = Vec::new();
+        for pair in pairs {
+            let of = pair.of.map(|of| format!("/{of}")).unwrap_or_default();
+            out.push(match pair.value {
+                Value::Number(number) => format!("{}={number}{of}", text(pair.key)),
+                Value::Text(value) => format!("{}={:?}", text(pair.key), text(value)),
+            });
+        }
+        out.join("; ")
+    }
+
+    fn record(line: &str) -> String {
+        let mut pairs = Vec::new();
+        if read(line.as_bytes(), &mut pairs) {
+            shown(&pairs)
+        } else {
+            format!("none ({line})")
+        }
+    }
+
+    fn step_of(line: &str) -> Option<i64> {
+        let mut pairs = Vec::new();
+        assert!(read(line.as_bytes(), &mut pairs), "{line}");
+        step(&pairs)
+    }
+
+    #[test]
+    fn records() {
+        for (line, expected) in [
+            (
+                "iter 12: loss 1.25, time 131.31ms, mfu -100.00%",
+                "iter=12; loss=1.25; time=131.31; mfu=-100",
+            ),
+            (
+                "step 0: train loss 3.7, val loss 3.5",
+                "step=0; train loss=3.7; val loss=3.5",
+            ),
+            (
+                "step    12 | loss: 1.2 | lr 1e-4 | norm: 0.3 | dt: 12.3ms | tok/sec: 1234.5",
+                "step=12; loss=1.2; lr=0.0001; norm=0.3; dt=12.3; tok/sec=1234.5",
+            ),
+            (
+                "[train] iter 10: loss 8.7 11136 ms/iter",
+                "=\"train\"; iter=10; loss=8.7; ms/iter=11136",
+            ),
+            (
+                "[eval] iter 0: train 9.8 val 9.7 lr 7.5e-07",
+                "=\"eval\"; iter=0; train=9.8; val=9.7; lr=0.00000075",
+            ),
+            ("step=12 loss=1.2 lr=1e-4", "step=12; loss=1.2; lr=0.0001"),
+            (
+                "Step 10: grad_norm=1.2, loss=0.3",
+                "Step=10; grad_norm=1.2; loss=0.3",
+            ),
+            ("epoch 3, loss: 0.5 acc=0.9", "epoch=3; loss=0.5; acc=0.9"),
+            (
+                "step:144/15258 train_loss:3.3 train_time:24ms step_avg:nanms",
+                "step=144/15258; train_loss=3.3; train_time=24; step_avg=NaN",
+            ),
+            (
+                "step 00013/00100 (13.00%) | loss: 10.5 | tok/sec: 4,841 | epoch: 1 pq: 0 rg: 1 | eta: 2.5m",
+                "step=13/100; loss=10.5; tok/sec=4841; epoch=1; pq=0; rg=1; eta=2.5",
+            ),
+            (
+                "step   60/19560 | loss     nan (+nanz)| norm    nan (+nanz)| lr 5.14e-05 | 3619.59 ms | 37.3% bf16 MFU | 144489 tok/s",
+                "step=60/19560; loss=NaN; norm=NaN; lr=0.0000514; ms=3619.59; bf16 MFU=37.3; tok/s=144489",
+            ),
+            (
+                "step   61/19560 | loss 11.5 (+0.19z)| norm 0.5 (-1.00z)| lr 5.14e-05 | 3619.59 ms | 37.3% bf16 MFU | 144489 tok/s",
+                "step=61/19560; loss=11.5; norm=0.5; lr=0.0000514; ms=3619.59; bf16 MFU=37.3; tok/s=144489",
+            ),
+            (
+                "step:  4  loss: 12.5  grad_norm: 48.5  memory: 165.1GiB(92.57%)  tps: 11,678  tflops: 1,014.25  mfu: N/A",
+                "step=4; loss=12.5; grad_norm=48.5; memory=165.1; tps=11678; tflops=1014.25; mfu=\"N/A\"",
+            ),
+            (
+                "step:  4  memory: 165.1 GiB(92.57%)  tps: 11",
+                "step=4; memory=165.1; tps=11",
+            ),
+            (
+                "iteration       49/    1000 | consumed samples:   50176 | elapsed time per iteration (ms): 126896.5 | lm loss: 1.5E+01 | number of nan iterations:   0 |",
+                "iteration=49/1000; consumed samples=50176; elapsed time per iteration (ms)=126896.5; lm loss=15; number of nan iterations=0",
+            ),
+            (
+                "validation loss at iteration 100 | lm loss value: 1.5E+00 | lm loss PPL: NAN |",
+                "iteration=100; lm loss value=1.5; lm loss PPL=NaN",
+            ),
+            (
+                "steps: 1 loss: 12.5 iter time (s): 150.5 samples/sec: 6.5",
+                "steps=1; loss=12.5; iter time (s)=150.5; samples/sec=6.5",
+            ),
+            (
+                "step=1, skipped=0, lr=[1.5e-05, 1.5e-05], mom=[(0.9, 0.999), (0.9, 0.999)]",
+                "step=1; skipped=0; lr=0.000015; mom=0.9",
+            ),
+            (
+                "epoch=0/micro_step=3/global_step=2, RunningAvgSamplesPerSec=6.5, MemAllocated=1.5GB",
+                "epoch=0; micro_step=3; global_step=2; RunningAvgSamplesPerSec=6.5; MemAllocated=1.5",
+            ),
+            (
+                "step:9 - actor/lr(1e-4):0.5 - critic/score/mean:-0.5 - x/y:nan",
+                "step=9; actor/lr(1e-4)=0.5; critic/score/mean=-0.5; x/y=NaN",
+            ),
+            (
+                "completed step: 7, seconds: 5.5, TFLOP/s/device: 134.5, loss: 10.5",
+                "completed step=7; seconds=5.5; TFLOP/s/device=134.5; loss=10.5",
+            ),
+            ("step: 3 | loss: 1.25 | rank 0", "step=3; loss=1.25; rank=0"),
+            (
+                "global_step=732, episodic_return=[22.]",
+                "global_step=732; episodic_return=22",
+            ),
+            (
+                "global_step=2e+3, episodic_return=-inf",
+                "global_step=2000; episodic_return=-inf",
+            ),
+            (
+                "Batch 1110/312500 | Loss: 10.5 | Time: 0.2s | ETA: 21.3h",
+                "Batch=1110/312500; Loss=10.5; Time=0.2; ETA=21.3",
+            ),
+            (
+                "Epoch [2/5], Step [100/600], Loss: 0.5",
+                "Epoch=2/5; Step=100/600; Loss=0.5",
+            ),
+            (
+                "Epoch 5/10 - loss: 0.5 - acc: 0.25",
+                "Epoch=5/10; loss=0.5; acc=0.25",
+            ),
+            (
+                "[Epoch 1/200] [Batch 5/100] [D loss: 0.5] [G loss: 0.25]",
+                "Epoch=1/200; Batch=5/100; D loss=0.5; G loss=0.25",
+            ),
+            (
+                "(epoch: 1, iters: 100, time: 0.5, data: 0.25) G_GAN: 0.5 D_real: 0.25",
+                "epoch=1; iters=100; time=0.5; data=0.25; G_GAN=0.5; D_real=0.25",
+            ),
+            (
+                "Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.5",
+                "Train Epoch=1; Loss=2.5",
+            ),
+            (
+                "epoch:[  7/25 ] train step:0    loss: 1.5 lr: 0.5 batch_cost: 3.5 sec, ips: 18.5 instance/sec.",
+                "epoch=7/25; train step=0; loss=1.5; lr=0.5; batch_cost=3.5; ips=18.5",
+            ),
+            (
+                "Epoch: 0001 train_loss= 0.5 val_acc= 0.25 time= 0.5s",
+                "Epoch=1; train_loss=0.5; val_acc=0.25; time=0.5",
+            ),
+            ("Iteration 100, loss = 0.5", "Iteration=100; loss=0.5"),
+            (
+                "Average loss at step 100: 2.5",
+                "step=100; Average loss=2.5",
+            ),
+            (
+                "s:10 trl:5.5 lr:0.5 norm:0.25",
+                "s=10; trl=5.5; lr=0.5; norm=0.25",
+            ),
+            (
+                "epoch 143:     85 / 282 loss=3.5, num_updates=40100, lr=0.5",
+                "epoch=143; loss=3.5; num_updates=40100; lr=0.5",
+            ),
+            ("step 5 loss nan lr 1e-4", "step=5; loss=NaN; lr=0.0001"),
+            (
+                "step  902/19560 | loss     nan (+nanz)|slurmstepd: error: *** JOB 1 ON n CANCELLED ***",
+                "step=902/19560; loss=NaN",
+            ),
+            (
+                "step 902/19560 | loss 2.5 (+0.1z)| norm 0.5 (-0.1z)| lError: something broke at x.cu:675",
+                "step=902/19560; loss=2.5; norm=0.5",
+            ),
+            ("----- step 5 loss 0.5 -----", "step=5; loss=0.5"),
+            ("info: step 5, loss 0.5", "=\"info\"; step=5; loss=0.5"),
+            ("val | epoch 3 | loss 0.5", "=\"val\"; epoch=3; loss=0.5"),
+            (
+                "train_opt_callback: iter=     3 sample=4/12 sched=0.5 loss=1.5 |-->",
+                "=\"train_opt_callback\"; iter=3; sample=4/12; sched=0.5; loss=1.5",
+            ),
+            ("loss: 0.5, step: 7", "loss=0.5; step=7"),
+            (
+                "step 7 loss_pixel: 220126996736552716516472320425984.000",
+                "step=7; loss_pixel=220126996736552700000000000000000",
+            ),
+        ] {
+            assert_eq!(record(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn look_alikes() {
+        let mut pairs = Vec::new();
+        for line in [
+            "",
+            "resuming at step 500",
+            "saving checkpoint to out/checkpoint-500",
+            "step 5: saving checkpoint to out/checkpoint-500, took 3.2s",
+            "print0(f\"step:{step}/{args.num_iterations} val_loss:{val_loss:.4f}\", console=True)",
+            "step:{step}/{total} val_loss:{loss}",
+            "for step in range(100): loss = 0.0",
+            "step = 0; loss = 0.0",
+            "step, loss = 0, 1.0",
+            "def train(step=0, loss=1.0):",
+            "model(step=5, loss=1.0)",
+            "if step == 0: loss = 1.0",
+            "loss_scale_window: 1000",
+            "  --lr LR",
+            "usage: train.py [--step STEP] [--loss LOSS]",
+            "\"loss_scale\": 0,",
+            "learning_rate = 1e-3 # with baby networks can afford to go a bit higher",
+            "max_steps = 5000 # learning_rate 0.1",
+            "Overriding: device = cpu",
+            "Overriding: max_iters = 1500",
+            "loss_scale ................... 1.0",
+            "train_iters ..................... 1000",
+            "checkpoint.py:87: UserWarning: the scheduler was called, step 5",
+            "checkpoint.py:87: UserWarning: foo, step 5, loss 0.5",
+            "see https://example.org/step/5?loss=0.5",
+            "2024-01-01 10:00:00 step",
+            "{'loss': 6.9, 'learning_rate': 9.7e-05, 'epoch': 0.21}",
+            "{\"step\": 5, \"loss\": 0.5}",
+            "Step 1: x = 5",
+            "Step 2: 5 + 3 = 8, so the loss of 3 apples is 5",
+            "Epoch 5, global step 4000: val_loss reached 0.12 (best 0.12), saving model to /tmp/a.ckpt as top 1",
+            "Training starts at step 1",
+            "Warmup steps (600) exceed total steps (10). Adjusting warmup steps to 10.",
+            "tokens/iter = 393,216 | train tokens = 239,182,819 | vocab = 16384",
+            "validation loss: 10.9499",
+            "Building a mesh with parallelism: pp=1, dp_replicate=1, ep=1",
+            "parallelism pp=1, dp_replicate=1, ep=1",
+            "some-host-03:0\tolmo.train:990\tINFO\t[step=10/10000,epoch=0]",
+            "epoch: 0.5, loss: 0.5",
+            "Epoch 53/60",
+            "Epoch 3: 12 files found",
+            "rank 0 sample 1: Hello, I am a model at step 5, loss 0.5",
+            "slurmstepd: error: *** JOB 267035 ON dgx-06 CANCELLED AT 2025-08-21T02:35:44 ***",
+        ] {
+            assert!(
+                !read(line.as_bytes(), &mut pairs),
+                "{line}: {}",
+                shown(&pairs)
+            );
+            assert!(pairs.is_empty());
+        }
+    }
+
+    #[test]
+    fn records_without_a_step() {
+        let mut pairs = Vec::new();
+        let mut get = |line: &'static str| {
+            if read_without_step(line.as_bytes(), &mut pairs) {
+                shown(&pairs)
+            } else {
+                "none".into()
+            }
+        };
+        assert_eq!(get("val loss 5.125"), "val loss=5.125");
+        assert_eq!(get("validation loss: 10.5"), "validation loss=10.5");
+        assert_eq!(get("val loss: nan"), "val loss=NaN");
+        assert_eq!(
+            get("HellaSwag accuracy: 2486/10042=0.25"),
+            "HellaSwag accuracy=0.25"
+        );
+        assert_eq!(
+            get("train_loss=0.5, val_acc=0.25"),
+            "train_loss=0.5; val_acc=0.25"
+        );
+        assert_eq!(get("[eval] loss: 0.5"), "=\"eval\"; loss=0.5");
+        for line in [
+            "loss_scale: 0.5",
+            "learning_rate: 0.001",
+            "loss: 3",
+            "loss: cross_entropy",
+            "best loss 0.5 so far, saving",
+            "val_loss = 0.0",
+            "step 5: loss 0.5",
+            "{'loss': 0.5}",
+            "",
+        ] {
+            assert_eq!(get(line), "none", "{line}");
+        }
+    }
+
+    #[test]
+    fn steps() {
+        assert_eq!(step_of("iter 12: loss 1.2"), Some(12));
+        assert_eq!(step_of("loss: 0.5, step: 7, epoch: 2"), Some(7));
+        assert_eq!(
+            step_of("Epoch [2/5], Step [100/600], Loss: 0.5"),
+            Some(1300)
+        );
+        assert_eq!(step_of("Epoch 2 Batch 10/100 loss 0.5"), Some(210));
+        assert_eq!(step_of("step 13/100 | loss: 1.5 | epoch: 1"), Some(13));
+        assert_eq!(step_of("epoch 3, loss: 0.5"), Some(3));
+        assert_eq!(step_of("global_step=2e+3, train_loss=1.5"), Some(2000));
+    }
+
+    #[test]
+    fn numbers() {
+        for (text, value, length) in [
+            ("12", 12.0, 2),
+            ("-0.5 x", -0.5, 4),
+            ("+0.19z)", 0.19, 6),
+            ("12.5ms,", 12.5, 6),
+            ("11,047", 11047.0, 6),
+            ("1,234,567.5|", 1_234_567.5, 11),
+            ("1,23", 1.0, 1),
+            ("1e-4", 1e-4, 4),
+            ("1.5E+01", 15.0, 7),
+            ("12/300", 12.0, 6),
+            ("0.5%", 0.5, 4),
+            ("22.", 22.0, 3),
+            ("inf", f64::INFINITY, 3),
+            ("-Infinity", f64::NEG_INFINITY, 9),
+            ("26ms/step", 26.0, 9),
+        ] {
+            assert_eq!(number(text.as_bytes()), Some((value, length)), "{text}");
+        }
+        for text in ["nan", "NaN", "NAN", "nan.0", "nanms"] {
+            assert!(number(text.as_bytes()).unwrap().0.is_nan(), "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            ".",
+            "x",
+            "2024-01-01",
+            "10:22:33",
+            "1.2.3",
+            "0x1f",
+            "3d_conv",
+            "info",
+            "nano",
+            "10:30",
+        ] {
+            assert_eq!(number(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_will_do(text in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut pairs = Vec::new();
+            read(&text, &mut pairs);
+            read_without_step(&text, &mut pairs);
+        }
+
+        #[test]
+        fn any_words_will_do(text in prop::collection::vec(prop_oneof![
+            Just("step"), Just("loss"), Just(" "), Just("  "), Just(":"), Just("="), Just("1"), Just("0.5"),
+            Just("nan"), Just("inf"), Just("("), Just(")"), Just("["), Just("]"), Just(","), Just("|"), Just("/"),
+            Just("-"), Just("e5"), Just("%"), Just("1,234"), Just("\t"), Just("é"), Just("{"), Just("epoch"), Just("at"),
+        ], 0..30)) {
+            let mut pairs = Vec::new();
+            let text = text.concat();
+            if read(text.as_bytes(), &mut pairs) {
+                prop_assert!(pairs.len() >= 2);
+            }
+            read_without_step(text.as_bytes(), &mut pairs);
+            let _ = step(&pairs);
+            let _ = number(text.as_bytes());
+        }
     }
 }

@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_long_line_of_bars_is_cut_between_bars() {
-        let (out, too_long) = lines(8, &[b"\r10%\r20%\r30%\r40%\nend\n"]);
+        let (out, too_long) = lines(7, &[b"\r10%\r20%\r30%\r40%\nend\n"]);
         assert_eq!(shown(&out), ["1 \r10%", "1 20%\r30%", "1 40%", "2 end"]);
         assert_eq!(too_long, 0);
     }

@@ -28,7 +28,7 @@ use lines::Lines;
 use row::{Evidence, Row};
 use runs::{NO_SLOT, Runs};
 
-use crate::names::Names;
+use crate::names::{self, Names, Role};
 use crate::record::{NO_RANK, RunBatch, Segment, Text};
 
 /// What a decoder needs to know.
@@ -149,11 +149,33 @@ impl Decoder {
         self.inner.segment.now = now;
     }
 
+    /// Goes on with another input, whose rows without a run belong to `run`.
+    /// Call after [`Self::finish`] and [`Self::take`]. Runs and metrics that
+    /// both inputs name are the same ones.
+    pub fn begin(&mut self, input: &str, run: &str) {
+        let inner = &mut self.inner;
+        self.lines = Lines::new(inner.options.max_line);
+        inner.options.input = input.into();
+        inner.segment.input = inner.options.input.clone();
+        inner.runs.set_default(run);
+        inner.bar = None;
+        inner.steps = false;
+        inner.tally = Tally::default();
+    }
+
     /// Takes bytes as they come.
     pub fn push(&mut self, chunk: &[u8]) {
         let inner = &mut self.inner;
         self.lines
             .push(chunk, |number, line| inner.line(number, line));
+    }
+
+    /// Reads what carriage returns have completed of a line that is not ended.
+    /// Call when the input goes quiet: progress bars may print no line feed for
+    /// hours.
+    pub fn release(&mut self) {
+        let inner = &mut self.inner;
+        self.lines.release(|number, line| inner.line(number, line));
     }
 
     /// Takes the last line, if it was not ended.
@@ -296,23 +318,51 @@ impl Inner {
         let mut pairs = Vec::with_capacity(16);
         let read = keyvalue::read(text, &mut pairs)
             || (self.steps && keyvalue::read_without_step(text, &mut pairs));
-        if read {
-            self.row.clear();
-            let mut previous = START;
-            for pair in &pairs {
-                let id = self.keys.intern(previous, pair.key);
-                previous = id;
-                match pair.value {
-                    keyvalue::Value::Number(value) => {
-                        let integer = value.fract() == 0.0;
-                        self.row.number(&self.keys, id, value, integer);
-                    }
-                    keyvalue::Value::Text(text) => self.row.text(&self.keys, id, text),
-                }
-            }
-            self.steps |= self.row.step.is_some();
+        if !read {
+            return false;
         }
-        read && self.commit(number, rank, Evidence::None)
+        self.row.clear();
+        let mut previous = START;
+        // A tag such as `[eval]` comes as a pair without a key, and says what
+        // the numbers after it are of.
+        let mut tagged = Vec::new();
+        let mut tag = 0;
+        for pair in &pairs {
+            if pair.key.is_empty() {
+                tagged.clear();
+                if let keyvalue::Value::Text(name) = pair.value
+                    && !name.eq_ignore_ascii_case(b"train")
+                {
+                    tagged.extend_from_slice(name);
+                    tagged.push(b'/');
+                }
+                tag = tagged.len();
+                continue;
+            }
+            let key = if tag == 0 || names::role_of(pair.key) != Role::Value {
+                pair.key
+            } else {
+                tagged.truncate(tag);
+                tagged.extend_from_slice(pair.key);
+                &tagged
+            };
+            let id = self.keys.intern(previous, key);
+            previous = id;
+            match pair.value {
+                keyvalue::Value::Number(value) => {
+                    self.row.number(&self.keys, id, value, value.fract() == 0.0);
+                }
+                keyvalue::Value::Text(text) => self.row.text(&self.keys, id, text),
+            }
+        }
+        if let Some(step) = keyvalue::step(&pairs) {
+            self.row.step = Some((0, step));
+        }
+        if !self.row.measures {
+            return false;
+        }
+        self.steps |= self.row.step.is_some();
+        self.commit(number, rank, Evidence::None)
     }
 
     /// Counts a line that looks like a record and is none. Text that merely
@@ -408,13 +458,14 @@ impl Inner {
             if memmem::find(text, needle.as_bytes()).is_none() {
                 continue;
             }
-            let state = self.runs.state(0);
+            let run = self.runs.default();
+            let state = self.runs.state(run);
             let step = state.step;
             if state.slot == NO_SLOT {
                 state.slot = self.segment.batches.len() as u32;
-                self.segment
-                    .batches
-                    .push(self.spare.pop().unwrap_or_default());
+                let mut batch = self.spare.pop().unwrap_or_default();
+                batch.run = run;
+                self.segment.batches.push(batch);
             }
             let batch = &mut self.segment.batches[state.slot as usize];
             let row = batch.steps.len() as u32;

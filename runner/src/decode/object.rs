@@ -11,15 +11,6 @@ use super::keys::{KeyId, Keys, START};
 use super::number::number;
 use super::row::Row;
 
-/// How an object is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// Strict JSON, and `NaN`, `Infinity`, `-Infinity`.
-    Json,
-    /// `repr` of a Python dict; text may follow.
-    Python,
-}
-
 /// The reader gave up; the line is for the general reader.
 #[derive(Debug)]
 pub(crate) struct GaveUp;

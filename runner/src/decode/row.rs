@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) has_project: bool,
     /// How strongly the fields say that this is a record.
     pub(crate) evidence: Evidence,
+    /// Whether a value is a measurement and not a setting such as `lr`.
+    pub(crate) measures: bool,
 }
 
 /// What makes a line with fields a record and not a dump of a configuration.
@@ -57,6 +59,7 @@ impl Row {
         self.has_run = false;
         self.has_project = false;
         self.evidence = Evidence::None;
+        self.measures = false;
     }
 
     /// Whether the fields make a record, given the least evidence that the line needs.
@@ -71,6 +74,7 @@ impl Row {
         let key = keys.get(id);
         if key.role == Role::Value {
             self.evidence = self.evidence.max(key.evidence);
+            self.measures |= key.evidence != Evidence::Weak;
             if id != REFUSED {
                 self.values.push((id, value));
             }

@@ -113,6 +113,7 @@ pub(super) struct Runs {
     /// The key of the last lookup, for streams that name one run on every line.
     last: (Vec<u8>, RunId),
     project: Arc<str>,
+    default: RunId,
     limit: usize,
     /// Records that were not kept because there were too many runs.
     pub(super) refused: u64,
@@ -122,20 +123,44 @@ impl Runs {
     /// A table that keeps at most `limit` runs. Rows that name no run belong to
     /// `project` and `run`.
     pub(super) fn new(project: &str, run: &str, limit: usize) -> Self {
-        let project: Arc<str> = project.into();
-        let default = Run {
-            project: project.clone(),
-            run: run.into(),
-        };
-        Self {
-            states: vec![RunState::new()],
-            runs: Arc::new(vec![default]),
+        let mut runs = Self {
+            states: Vec::new(),
+            runs: Arc::default(),
             by_name: FxHashMap::default(),
             last: (Vec::new(), 0),
-            project,
+            project: project.into(),
+            default: 0,
             limit,
             refused: 0,
-        }
+        };
+        runs.set_default(run);
+        runs
+    }
+
+    /// Names the run of rows that name none.
+    pub(super) fn set_default(&mut self, run: &str) {
+        let known = self.by_name.get(run.as_bytes()).copied();
+        self.default = known.unwrap_or_else(|| {
+            let names = Run {
+                project: self.project.clone(),
+                run: run.into(),
+            };
+            self.add(run.as_bytes(), names)
+        });
+        self.last = (run.as_bytes().to_vec(), self.default);
+    }
+
+    /// The run of rows that name none.
+    pub(super) fn default(&self) -> RunId {
+        self.default
+    }
+
+    fn add(&mut self, key: &[u8], run: Run) -> RunId {
+        let id = self.states.len() as RunId;
+        Arc::make_mut(&mut self.runs).push(run);
+        self.states.push(RunState::new());
+        self.by_name.insert(key.into(), id);
+        id
     }
 
     /// Every run known so far.
@@ -155,7 +180,7 @@ impl Runs {
     #[inline]
     pub(super) fn of(&mut self, row: &Row) -> Option<RunId> {
         if !row.has_run && !row.has_project {
-            return Some(0);
+            return Some(self.default);
         }
         if !row.has_project && row.has_run && self.last.0 == row.run {
             return Some(self.last.1);
@@ -180,22 +205,18 @@ impl Runs {
                 return None;
             }
             None => {
-                let id = self.states.len() as RunId;
                 let text = |bytes: &[u8]| Arc::from(String::from_utf8_lossy(bytes));
                 let run = if row.has_run {
                     text(&row.run)
                 } else {
-                    self.runs[0].run.clone()
+                    self.runs[self.default as usize].run.clone()
                 };
                 let project = if row.has_project {
                     text(&row.project)
                 } else {
                     self.project.clone()
                 };
-                Arc::make_mut(&mut self.runs).push(Run { project, run });
-                self.states.push(RunState::new());
-                self.by_name.insert(key.as_slice().into(), id);
-                id
+                self.add(&key, Run { project, run })
             }
         };
         if !row.has_project {

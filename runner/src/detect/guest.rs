@@ -11,7 +11,7 @@ use crate::sandbox::instance::{Columns, Instance, Monitor, RowFinding, Series};
 use crate::sandbox::{Component, Fault};
 
 /// Pairs of names and values.
-pub type Pairs<'a> = &'a [(String, String)];
+pub(super) type Pairs<'a> = &'a [(String, String)];
 
 /// A running detector with its monitors, numbered by the caller.
 pub trait Guest: Send {

@@ -183,6 +183,12 @@ impl Detect {
         &self.names[detector]
     }
 
+    /// The names of all detectors, in order.
+    #[must_use]
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
     /// What the detectors want, for the decoder.
     #[must_use]
     pub fn interests(&self) -> Arc<Interests> {

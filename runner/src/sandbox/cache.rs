@@ -27,6 +27,18 @@ pub enum Origin {
     NotStored,
 }
 
+impl Origin {
+    /// For people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cached => "in the cache",
+            Self::Compiled => "now, and kept in the cache",
+            Self::NotStored => "now; there is no cache to keep it in",
+        }
+    }
+}
+
 /// A folder of compiled code that nobody but this user can write to.
 #[derive(Debug, Clone)]
 pub struct Cache {

@@ -9,7 +9,7 @@ use super::fault::{Fault, FaultKind};
 use super::limits::{Limits, Meter};
 use super::wasi::Random;
 use crate::alert::{Finding, Severity, State};
-use crate::describe::{Description, Interest, Parameter};
+use crate::describe::{Description, Interest, Kind, ParameterSpec};
 
 /// What the host keeps beside a component: everything a detector can reach.
 pub struct Host {
@@ -178,25 +178,32 @@ impl Instance {
     /// Asks the component what it is.
     ///
     /// # Errors
-    /// When the call faults.
+    /// When the call faults, or a parameter is of a kind that does not exist.
     pub fn describe(&mut self) -> std::result::Result<Description, Fault> {
         let raw = self.call("describe", |guest, store| guest.call_describe(store))?;
+        let parameters = raw.parameters.into_iter().map(|p| {
+            let Some(kind) = Kind::from_name(&p.kind) else {
+                let problem = format!(
+                    "parameter `{}` has the kind `{}`",
+                    excerpt(&p.name),
+                    excerpt(&p.kind)
+                );
+                return Err(Fault::found(FaultKind::BadFinding, "describe", problem));
+            };
+            Ok(ParameterSpec {
+                name: p.name,
+                kind,
+                default: p.default,
+                unit: p.unit,
+                doc: p.doc,
+                limits: p.limits,
+            })
+        });
         Ok(Description {
+            parameters: parameters.collect::<std::result::Result<_, _>>()?,
             name: raw.name,
             version: raw.version,
             summary: raw.summary,
-            parameters: raw
-                .parameters
-                .into_iter()
-                .map(|p| Parameter {
-                    name: p.name,
-                    kind: p.kind,
-                    default: p.default,
-                    unit: p.unit,
-                    doc: p.doc,
-                    limits: p.limits,
-                })
-                .collect(),
             facts: raw.facts,
         })
     }

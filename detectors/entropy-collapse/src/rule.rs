@@ -1,0 +1,248 @@
+//! The rule, for one rank.
+
+use runwatch_detector::stats::{Ring, median};
+use runwatch_detector::{Parameters, Severity};
+use serde::{Deserialize, Serialize};
+
+/// The first rewards, among which the best is looked for.
+const FIRST_REWARDS: usize = 20;
+/// The last rewards, whose mean is compared.
+const LAST_REWARDS: usize = 10;
+/// A start closer to zero than this is no start: the policy was dead already.
+const LEAST_START: f64 = 1e-6;
+/// With some rewards but too few to judge by, so many more rows are waited for.
+const PATIENCE: usize = 20;
+
+/// The parameters.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub(crate) fraction: f64,
+    pub(crate) rows: usize,
+    pub(crate) start: usize,
+    pub(crate) reward_sd: f64,
+}
+
+impl Settings {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// When one is missing or malformed.
+    pub fn new(parameters: &Parameters) -> Result<Self, String> {
+        Ok(Self {
+            fraction: parameters.number("fraction")?,
+            rows: parameters.count("rows")?.max(1),
+            start: parameters.count("start")?.max(1),
+            reward_sd: parameters.number("reward-sd")?,
+        })
+    }
+}
+
+/// The reward's side of a collapse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reward {
+    /// The mean of the last rewards.
+    pub now: f64,
+    /// What it would have to be above.
+    pub bar: f64,
+    /// The best of the first rewards.
+    pub best: f64,
+}
+
+/// A collapse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Collapse {
+    /// The entropy now.
+    pub entropy: f64,
+    /// The entropy at the start.
+    pub start: f64,
+    /// The reward, if there is one.
+    pub reward: Option<Reward>,
+}
+
+impl Collapse {
+    /// Only a reward that has not risen tells a collapse from convergence.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        if self.reward.is_some() {
+            Severity::Critical
+        } else {
+            Severity::Warning
+        }
+    }
+}
+
+/// What one row shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Seen {
+    /// Nothing to report.
+    Nothing,
+    /// Entropy has collapsed.
+    Collapsed(Collapse),
+    /// By now the reward says that it is no convergence.
+    Worse(Collapse),
+    /// It is over.
+    Over {
+        /// Because the run went back.
+        resumed: bool,
+    },
+}
+
+/// What is remembered of a rank.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Watch {
+    last_step: Option<i64>,
+    /// The first entropies, until there are enough of them.
+    first: Vec<f64>,
+    start: Option<f64>,
+    /// The step at which the start was known.
+    start_step: i64,
+    first_rewards: Vec<f64>,
+    last_rewards: Ring,
+    /// How many values in a row were below the floor, or above it.
+    low: usize,
+    high: usize,
+    open: Option<Severity>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            last_step: None,
+            first: Vec::new(),
+            start: None,
+            start_step: i64::MIN,
+            first_rewards: Vec::new(),
+            last_rewards: Ring::new(LAST_REWARDS),
+            low: 0,
+            high: 0,
+            open: None,
+        }
+    }
+}
+
+impl Watch {
+    /// Takes the next reward in.
+    pub fn reward(&mut self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        if self.first_rewards.len() < FIRST_REWARDS {
+            self.first_rewards.push(value);
+        }
+        self.last_rewards.push(value);
+    }
+
+    /// Looks at the next entropy. With `loss_sign` the job prints its negative.
+    pub fn entropy(&mut self, settings: &Settings, step: i64, value: f64, loss_sign: bool) -> Seen {
+        // NaN neither continues nor ends a streak.
+        if !value.is_finite() {
+            return Seen::Nothing;
+        }
+        if self.last_step.replace(step).is_some_and(|last| step < last) {
+            return self.went_back(settings, step, value);
+        }
+        let Some(start) = self.start else {
+            self.learn(settings, step, value);
+            return Seen::Nothing;
+        };
+        // Turned so that the start is positive; a negative start without the
+        // name of a loss is a differential entropy, of which no part is a
+        // floor.
+        let (entropy, start) = if loss_sign && start < 0.0 {
+            (-value, -start)
+        } else {
+            (value, start)
+        };
+        if start < LEAST_START {
+            return Seen::Nothing;
+        }
+        if entropy < settings.fraction * start {
+            self.low = self.low.saturating_add(1);
+            self.high = 0;
+        } else {
+            self.high = self.high.saturating_add(1);
+            self.low = 0;
+        }
+        self.judge(settings, entropy, start)
+    }
+
+    fn learn(&mut self, settings: &Settings, step: i64, value: f64) {
+        self.first.push(value);
+        if self.first.len() >= settings.start {
+            self.start = Some(median(&self.first));
+            self.start_step = step;
+            self.first = Vec::new();
+        }
+    }
+
+    /// A run that resumes from a checkpoint has the same start as before: what
+    /// it is at by now may be the collapse. One that starts over has not.
+    fn went_back(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
+        let open = self.open.is_some();
+        if step <= self.start_step || self.start.is_none() {
+            *self = Self {
+                last_step: self.last_step,
+                ..Self::default()
+            };
+            self.learn(settings, step, value);
+        }
+        (self.low, self.high, self.open) = (0, 0, None);
+        if open {
+            Seen::Over { resumed: true }
+        } else {
+            Seen::Nothing
+        }
+    }
+
+    fn judge(&mut self, settings: &Settings, entropy: f64, start: f64) -> Seen {
+        if self.open.is_some() && self.high >= settings.rows {
+            self.open = None;
+            return Seen::Over { resumed: false };
+        }
+        if self.low < settings.rows {
+            return Seen::Nothing;
+        }
+        let reward = match self.compare_rewards(settings) {
+            Some(reward) if reward.now > reward.bar => return Seen::Nothing,
+            None if !self.first_rewards.is_empty() && self.low < settings.rows + PATIENCE => {
+                return Seen::Nothing;
+            }
+            reward => reward,
+        };
+        let collapse = Collapse {
+            entropy,
+            start,
+            reward,
+        };
+        let severity = collapse.severity();
+        match self.open.replace(severity) {
+            None => Seen::Collapsed(collapse),
+            Some(before) if severity > before => Seen::Worse(collapse),
+            Some(before) => {
+                self.open = Some(before);
+                Seen::Nothing
+            }
+        }
+    }
+
+    fn compare_rewards(&self, settings: &Settings) -> Option<Reward> {
+        let first = &self.first_rewards;
+        if first.len() < FIRST_REWARDS {
+            return None;
+        }
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let middle = mean(first);
+        let spread = first
+            .iter()
+            .map(|value| (value - middle).powi(2))
+            .sum::<f64>();
+        let sd = (spread / (first.len() - 1) as f64).sqrt();
+        let best = first.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let now = mean(self.last_rewards.values());
+        Some(Reward {
+            now,
+            bar: best + settings.reward_sd * sd,
+            best,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Numbers as people write them, for titles and messages.
+
+use crate::batch::{NO_RANK, Point};
+
+/// A number with up to four significant digits: `2.31`, `0.0123`, `1.2e-5`,
+/// `12800`, `NaN`, `+Infinity`.
+#[must_use]
+pub fn number(value: f64) -> String {
+    digits(value, 4)
+}
+
+/// A ratio: `41.7x`.
+#[must_use]
+pub fn times(ratio: f64) -> String {
+    format!("{}x", digits(ratio, 3))
+}
+
+/// A share or a change: 0.26 is `26 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{} %", digits(share * 100.0, 3))
+}
+
+/// Where a point is: `step 1200`, `step 1200 on rank 3`.
+#[must_use]
+pub fn place(point: &Point) -> String {
+    if point.rank == NO_RANK {
+        format!("step {}", point.step)
+    } else {
+        format!("step {} on rank {}", point.step, point.rank)
+    }
+}
+
+/// A count with its noun: `1 row`, `3 rows`.
+#[must_use]
+pub fn count(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn digits(value: f64, digits: usize) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 {
+            "+Infinity"
+        } else {
+            "-Infinity"
+        }
+        .to_owned();
+    }
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    // Rounded first, so that 9.9999 is seen as 10.
+    let scientific = format!("{value:.*e}", digits - 1);
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    match exponent {
+        -3..=6 => {
+            let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
+            trim(&format!("{value:.decimals$}"))
+        }
+        _ => format!("{}e{exponent}", trim(mantissa)),
+    }
+}
+
+fn trim(text: &str) -> String {
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        let cases = [
+            (2.31, "2.31"),
+            (10.976_32, "10.98"),
+            (1.2e-5, "1.2e-5"),
+            (0.012_345, "0.01235"),
+            (9.999_99, "10"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (-4.5, "-4.5"),
+            (12_952.0, "12952"),
+            (1_234_567.0, "1234567"),
+            (3.2e12, "3.2e12"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+            (f64::MIN_POSITIVE / 4.0, "5.563e-309"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!(times(41.66), "41.7x");
+        assert_eq!(percent(0.2613), "26.1 %");
+        assert_eq!(count(1, "row"), "1 row");
+        assert_eq!(count(3, "row"), "3 rows");
+    }
+}

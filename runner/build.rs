@@ -1,0 +1,114 @@
+//! Builds the detectors of `detectors/` as components and embeds them, so that
+//! `cargo build` is all that anyone needs.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+use std::{env, fs};
+
+/// In the order in which they are listed and asked.
+const BUILTIN: [&str; 5] = [
+    "non-finite",
+    "loss-spike",
+    "grad-norm",
+    "entropy-collapse",
+    "throughput",
+];
+const TARGET: &str = "wasm32-wasip2";
+
+fn main() {
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let root = root.parent().unwrap_or(&root).to_owned();
+    let out = PathBuf::from(variable("OUT_DIR"));
+    let detectors = root.join("detectors");
+    for watched in ["Cargo.toml", "Cargo.lock", "sdk"].iter().chain(&BUILTIN) {
+        println!(
+            "cargo::rerun-if-changed={}",
+            detectors.join(watched).display()
+        );
+    }
+    println!("cargo::rerun-if-changed={}", root.join("wit").display());
+
+    let target = target_folder(&out);
+    build(&detectors, &target);
+
+    let mut list = String::from(
+        "/// The embedded components: name, bytes.\npub const BUILTIN: &[(&str, &[u8])] = &[\n",
+    );
+    for name in BUILTIN {
+        let file = format!("{}.wasm", name.replace('-', "_"));
+        let built = target.join(TARGET).join("release").join(&file);
+        let kept = out.join(&file);
+        if let Err(error) = fs::copy(&built, &kept) {
+            fail(&format!("cannot copy {}: {error}", built.display()));
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(list, "    ({name:?}, include_bytes!({kept:?})),");
+    }
+    list.push_str("];\n");
+    if let Err(error) = fs::write(out.join("builtin.rs"), list) {
+        fail(&format!("cannot write the list of detectors: {error}"));
+    }
+}
+
+/// One folder for all profiles of the runner, beside them. Cargo holds a lock
+/// on its own, so the detectors cannot share it.
+fn target_folder(out: &Path) -> PathBuf {
+    // OUT_DIR is <target>/<profile>/build/<package>/out.
+    out.ancestors().nth(4).unwrap_or(out).join("detectors")
+}
+
+fn build(detectors: &Path, target: &Path) {
+    let mut cargo = Command::new(variable("CARGO"));
+    cargo
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--quiet",
+            "--target",
+            TARGET,
+        ])
+        .arg("--manifest-path")
+        .arg(detectors.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(target);
+    for name in BUILTIN {
+        cargo.args(["-p", name]);
+    }
+    // What is meant for the runner (clippy's wrapper, its flags, its profile)
+    // is not meant for the detectors.
+    for name in [
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTC_WRAPPER",
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+    ] {
+        cargo.env_remove(name);
+    }
+    let output = match cargo.output() {
+        Ok(output) => output,
+        Err(error) => fail(&format!("cannot start cargo: {error}")),
+    };
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        if text.contains("can't find crate for `core`")
+            || text.contains("can't find crate for `std`")
+        {
+            fail(&format!(
+                "the detectors need the WebAssembly target: rustup target add {TARGET}"
+            ));
+        }
+        fail(&format!("the detectors do not build:\n{text}"));
+    }
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| fail(&format!("cargo did not set {name}")))
+}
+
+fn fail(message: &str) -> ! {
+    println!("cargo::error={}", message.replace('\n', "\ncargo::error="));
+    exit(1)
+}

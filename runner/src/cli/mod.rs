@@ -1,0 +1,74 @@
+//! The command line: one file per subcommand, thin.
+
+mod config;
+mod demo;
+mod detector;
+mod options;
+mod output;
+mod review;
+mod watch;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::{Ending, Failure};
+
+/// Watches machine-learning training runs and says, in time and in plain words,
+/// what is going wrong and what to do about it.
+///
+/// Without a subcommand it watches standard input, which passes through to
+/// standard output unchanged; alerts appear on standard error:
+///
+///     python train.py 2>&1 | runwatch
+#[derive(Debug, Parser)]
+#[command(
+    name = "runwatch",
+    version,
+    verbatim_doc_comment,
+    args_conflicts_with_subcommands = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    watch: watch::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Review(review::Args),
+    Demo(demo::Args),
+    Detector(detector::Args),
+    Config(config::Args),
+}
+
+/// What a subcommand ends with.
+type Outcome = Result<Ending, Failure>;
+
+/// Parses the command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for; anything else is a usage error.
+            let asked = error.exit_code() == 0;
+            // Nothing can be done about a closed standard error.
+            let _ = error.print();
+            return if asked { Ending::Fine } else { Ending::Usage }.code();
+        }
+    };
+    let outcome = match cli.command {
+        None => watch::run(&cli.watch),
+        Some(Command::Review(args)) => review::run(&args),
+        Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Detector(args)) => detector::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
+    };
+    match outcome {
+        Ok(ending) => ending.code(),
+        Err(failure) => {
+            output::say(&failure.to_string());
+            failure.ending.code()
+        }
+    }
+}

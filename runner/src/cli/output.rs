@@ -1,0 +1,47 @@
+//! What goes to the terminal besides alerts. A closed pipe is nobody's fault.
+
+use std::io::{self, Write};
+
+/// Writes a line to standard error.
+pub(super) fn say(line: &str) {
+    // With nobody to read it there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes text to standard output. A reader that went away has had enough.
+pub(super) fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// `1 alert`, `2 alerts`.
+pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+    let word = if number == 1 { one } else { many };
+    format!("{} {word}", grouped(number))
+}
+
+/// `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts() {
+        assert_eq!(count(1, "alert", "alerts"), "1 alert");
+        assert_eq!(count(0, "alert", "alerts"), "0 alerts");
+        assert_eq!(count(1_234_567, "line", "lines"), "1,234,567 lines");
+        assert_eq!(count(123, "line", "lines"), "123 lines");
+    }
+}

@@ -1,0 +1,198 @@
+//! Reads settings from the merged tree. It remembers which keys it was asked
+//! for, and so knows the unknown ones; every problem is kept, so that all are
+//! reported at once; what it read is what `config show` shows.
+
+use super::error::{Problem, did_you_mean, list_names};
+use super::kind::Kind;
+use super::literal::printable;
+use super::origin::Origin;
+use super::tree::{Node, Table, Value};
+
+/// One setting in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// The table, such as `alerts` or `detector.loss-spike`; empty at the top.
+    pub section: String,
+    /// The key, as TOML.
+    pub key: String,
+    /// The value, as TOML; none if it is not set and has no default.
+    pub value: Option<String>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+pub(crate) struct Reader {
+    root: Table,
+    known: Vec<(&'static str, &'static str)>,
+    pub(crate) settings: Vec<Setting>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Reader {
+    pub(crate) fn new(root: Table, problems: Vec<Problem>) -> Self {
+        Self {
+            root,
+            known: Vec::new(),
+            settings: Vec::new(),
+            problems,
+        }
+    }
+
+    /// The table of a section; an empty one if there is none.
+    pub(crate) fn table(&self, section: &str) -> Table {
+        match self.root.get(section).map(|node| &node.value) {
+            Some(Value::Table(table)) => table.clone(),
+            _ => Table::new(),
+        }
+    }
+
+    fn find(&mut self, section: &'static str, key: &'static str) -> Option<Node> {
+        self.known.push((section, key));
+        if section.is_empty() {
+            self.root.get(key).cloned()
+        } else {
+            self.table(section).remove(key)
+        }
+    }
+
+    /// The value of a setting that has a default. After a problem it is
+    /// whatever fills the place, since nobody will see it.
+    pub(crate) fn get<T: Default>(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        kind: &Kind<T>,
+    ) -> T {
+        let Some(node) = self.find(section, key) else {
+            let message = format!("the embedded default.toml lacks `{key}` in `[{section}]`");
+            self.problems.push(Problem::nowhere(message));
+            return T::default();
+        };
+        self.read(section, key, &node, kind).unwrap_or_default()
+    }
+
+    /// The value of a setting without a default.
+    pub(crate) fn optional<T>(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        kind: &Kind<T>,
+    ) -> Option<T> {
+        match self.find(section, key) {
+            Some(node) => self.read(section, key, &node, kind),
+            None => {
+                self.note(section, key, None, &Origin::Default);
+                None
+            }
+        }
+    }
+
+    /// Reads one node, and notes the setting or the problem.
+    pub(crate) fn read<T>(
+        &mut self,
+        section: &str,
+        key: &str,
+        node: &Node,
+        kind: &Kind<T>,
+    ) -> Option<T> {
+        let value = (kind.read)(&node.value);
+        match &value {
+            Some(value) => self.note(section, key, Some((kind.write)(value)), &node.key),
+            None => {
+                let name = printable(key);
+                let found = node.value.found();
+                let message = format!("`{name}` must be {}, not {found}", kind.expected);
+                let hint = node
+                    .value
+                    .text()
+                    .and_then(|text| did_you_mean(text, kind.choices.iter().copied()));
+                self.problems
+                    .push(Problem::new(&node.at, message).hint(hint));
+            }
+        }
+        value
+    }
+
+    pub(crate) fn note(&mut self, section: &str, key: &str, value: Option<String>, at: &Origin) {
+        let key = super::literal::key(key).into_owned();
+        let section = section.to_owned();
+        self.settings.push(Setting {
+            section,
+            key,
+            value,
+            origin: at.clone(),
+        });
+    }
+
+    /// Reports the keys that nobody asked for. `open` are sections whose keys
+    /// are the user's own.
+    pub(crate) fn reject_unknown(&mut self, open: &[&'static str]) {
+        let mut problems = Vec::new();
+        for (key, node) in &self.root {
+            let is_section = open.contains(&key.as_str()) || self.keys_of(key).next().is_some();
+            match &node.value {
+                Value::Table(_) if open.contains(&key.as_str()) => {}
+                Value::Table(table) if is_section => {
+                    let unknown = table
+                        .iter()
+                        .filter(|(k, _)| !self.keys_of(key).any(|n| n == *k));
+                    problems.extend(unknown.map(|(k, node)| self.unknown(key, k, node, open)));
+                }
+                _ if self.keys_of("").any(|name| name == key) => {}
+                _ => problems.push(self.unknown("", key, node, open)),
+            }
+        }
+        self.problems.append(&mut problems);
+    }
+
+    fn keys_of(&self, section: &str) -> impl Iterator<Item = &'static str> {
+        self.known
+            .iter()
+            .filter(move |(known, _)| *known == section)
+            .map(|(_, key)| *key)
+    }
+
+    fn sections(&self) -> Vec<&'static str> {
+        let mut sections: Vec<_> = self.known.iter().map(|(section, _)| *section).collect();
+        sections.dedup();
+        sections.retain(|section| !section.is_empty());
+        sections
+    }
+
+    fn unknown(&self, section: &str, key: &str, node: &Node, open: &[&'static str]) -> Problem {
+        let name = printable(key);
+        let is_table = matches!(node.value, Value::Table(_));
+        if section.is_empty() && is_table {
+            let sections: Vec<_> = self
+                .sections()
+                .into_iter()
+                .chain(open.iter().copied())
+                .collect();
+            let hint = did_you_mean(key, sections.iter().copied())
+                .unwrap_or_else(|| format!("the sections are {}", list_names(sections)));
+            return Problem::new(&node.key, format!("unknown section `[{name}]`")).hint(Some(hint));
+        }
+        let place = if section.is_empty() {
+            "at the top of the file".to_owned()
+        } else {
+            format!("in `[{section}]`")
+        };
+        // The right key in the wrong table is the likeliest slip of all.
+        let elsewhere = self
+            .known
+            .iter()
+            .find(|(_, known)| *known == key)
+            .map(|(home, _)| {
+                if home.is_empty() {
+                    format!("`{name}` belongs at the top of the file, above the first section")
+                } else {
+                    format!("`{name}` belongs in `[{home}]`")
+                }
+            });
+        let hint = did_you_mean(key, self.keys_of(section)).filter(|_| elsewhere.is_none());
+        let hint = hint.or(elsewhere).unwrap_or_else(|| {
+            format!("the keys {place} are {}", list_names(self.keys_of(section)))
+        });
+        Problem::new(&node.key, format!("unknown key `{name}` {place}")).hint(Some(hint))
+    }
+}

@@ -1,0 +1,119 @@
+//! From the merged tree to the typed configuration: every key of every section
+//! is named here and nowhere else, together with what it takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::kind::{
+    Kind, all_or_names, boolean, choice, count, duration, name, path, seconds_or_off, size,
+};
+use super::reader::Reader;
+use super::types::{Alerts, Color, Config, Console, Decode, Faults, Limits, Style};
+use crate::alert::Severity;
+
+/// Sections whose keys are the user's own.
+pub(super) const OPEN: &[&str] = &["detector", "names"];
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// The memory of a detector: a component needs a page or two to start at all,
+/// and cannot address more than 4 GiB.
+pub(super) fn memory() -> Kind<usize> {
+    size(64 * KIB..=4 * GIB)
+}
+
+/// The time of one call.
+pub(super) fn timeout() -> Kind<Duration> {
+    duration(Duration::from_millis(1)..=Duration::from_secs(3600))
+}
+
+/// Reads everything. Problems are left in the reader, and when there are any,
+/// the configuration is of no use.
+pub(super) fn config(
+    reader: &mut Reader,
+    builtin: &[&str],
+    home: Option<PathBuf>,
+    file_folder: PathBuf,
+) -> Config {
+    let project = reader.get("", "project", &name());
+    let run = reader.optional("", "run", &name());
+    let enable = reader.get("detectors", "enable", &all_or_names());
+    let strict = reader.get("detectors", "strict-imports", &boolean());
+    let limits = Limits {
+        memory: reader.get("limits", "memory", &memory()),
+        timeout: reader.get("limits", "timeout", &timeout()),
+        output: reader.get("limits", "output", &size(KIB..=GIB)),
+        findings: reader.get("limits", "findings", &count(1..=65_536)),
+        finding_bytes: reader.get("limits", "finding-bytes", &size(256..=MIB)),
+        log_lines: reader.get("limits", "log-lines", &count(0..=1_000_000)),
+    };
+    let day = Duration::from_secs(24 * 3600);
+    let faults = Faults {
+        budget: reader.get("faults", "budget", &count(0..=1_000)),
+        within: reader.get("faults", "within", &duration(Duration::from_secs(1)..=day)),
+    };
+    let severities = &[
+        ("info", Some(Severity::Info)),
+        ("warning", Some(Severity::Warning)),
+        ("critical", Some(Severity::Critical)),
+    ];
+    let alerts = Alerts {
+        cooldown_steps: reader.get("alerts", "cooldown-steps", &count(0..=1_000_000_000)),
+        cooldown_seconds: reader.get("alerts", "cooldown-seconds", &seconds_or_off()),
+        max_per_run: reader.get("alerts", "max-per-run", &count(0..=1_000_000)),
+        // Not 0: a critical alert is never capped away altogether.
+        critical_reserve: reader.get("alerts", "critical-reserve", &count(1..=1_000_000)),
+        min_severity: reader
+            .get("alerts", "min-severity", &choice(severities))
+            .unwrap_or(Severity::Info),
+    };
+    let decode = Decode {
+        max_line: reader.get("decode", "max-line", &size(KIB..=GIB)),
+        max_metrics: reader.get("decode", "max-metrics", &count(1..=16_777_216)),
+        max_runs: reader.get("decode", "max-runs", &count(1..=1_048_576)),
+    };
+    let names = names(reader);
+    let styles = &[
+        ("auto", Style::Auto),
+        ("panel", Style::Panel),
+        ("plain", Style::Plain),
+        ("off", Style::Off),
+    ];
+    let colors = &[
+        ("auto", Color::Auto),
+        ("always", Color::Always),
+        ("never", Color::Never),
+    ];
+    let console = Console {
+        style: reader.get("console", "style", &choice(styles)),
+        color: reader.get("console", "color", &choice(colors)),
+    };
+    let file = reader.optional("file", "path", &path(home.clone(), PathBuf::new()));
+    let own_path = path(home, file_folder);
+    let detectors = super::detectors::read(reader, builtin, enable.as_deref(), strict, &own_path);
+    Config {
+        project,
+        run,
+        detectors,
+        limits,
+        faults,
+        alerts,
+        decode,
+        names,
+        console,
+        file,
+    }
+}
+
+/// `[names]`: as printed, canonical.
+fn names(reader: &mut Reader) -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    for (printed, node) in reader.table("names") {
+        if let Some(canonical) = reader.read("names", &printed, &node, &name()) {
+            names.push((printed, canonical));
+        }
+    }
+    names
+}

@@ -1,0 +1,154 @@
+//! Alerts appended to a file as JSON lines.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use super::json::JsonLines;
+use crate::alert::Alert;
+use crate::deliver::{Sink, SinkError};
+
+/// Appends to a file, which only its owner can read if we create it: messages
+/// quote the log. Every alert is in the hands of the operating system when
+/// `deliver` returns.
+#[derive(Debug)]
+pub struct AlertFile(JsonLines<Appender>);
+
+impl AlertFile {
+    /// Opens the file, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// With the path, if that is not possible.
+    pub fn open(path: &Path) -> Result<Self, SinkError> {
+        let attempt = || format!("open `{}` for alerts", path.display());
+        let file = Appender::open(path).map_err(|error| SinkError::from_io(attempt, error))?;
+        Ok(Self(JsonLines::new(
+            format!("file `{}`", path.display()),
+            file,
+        )))
+    }
+}
+
+impl Sink for AlertFile {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn deliver(&mut self, alert: &Alert) -> Result<(), SinkError> {
+        self.0.deliver(alert)
+    }
+}
+
+/// A file to which whole lines are appended.
+#[derive(Debug)]
+struct Appender {
+    file: File,
+    /// The file ends within a line: a crash or a full disk cut it short.
+    torn: bool,
+}
+
+impl Appender {
+    fn open(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        let torn = file.metadata()?.is_file() && ends_within_a_line(path).unwrap_or(false);
+        Ok(Self { file, torn })
+    }
+}
+
+/// Whether the last byte is something else than a line break. A file that we
+/// may not read is taken to be whole.
+fn ends_within_a_line(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+impl Write for Appender {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.torn {
+            self.file.write_all(b"\n")?;
+        }
+        // Should this fail half-way, the next line must not go on from there.
+        self.torn = true;
+        self.file.write_all(line)?;
+        self.torn = !line.ends_with(b"\n");
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+
+    use super::*;
+    use crate::deliver::sinks::sample;
+
+    #[test]
+    fn appends_lines_that_are_there_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alerts.jsonl");
+        let mut first = AlertFile::open(&path).unwrap();
+        first.deliver(&sample()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+        let mut second = AlertFile::open(&path).unwrap();
+        second.deliver(&sample()).unwrap();
+        first.deliver(&sample()).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 3);
+        for line in text.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alerts.jsonl");
+        AlertFile::open(&path).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+
+    #[test]
+    fn a_torn_line_stays_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alerts.jsonl");
+        fs::write(&path, "{\"id\":\"01").unwrap();
+        let mut sink = AlertFile::open(&path).unwrap();
+        sink.deliver(&sample()).unwrap();
+        sink.deliver(&sample()).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], "{\"id\":\"01");
+        serde_json::from_str::<serde_json::Value>(lines[1]).unwrap();
+    }
+
+    #[test]
+    fn an_error_names_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("missing").join("alerts.jsonl");
+        let error = AlertFile::open(&path).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot open `{}` for alerts: ", path.display())));
+    }
+}

@@ -1,0 +1,195 @@
+//! From the configuration to loaded detectors.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::config::{self, Config};
+use crate::describe::Description;
+use crate::detect;
+use crate::exit::{Ending, Failure};
+use crate::sandbox::cache::{Cache, Origin};
+use crate::sandbox::{Component, Engine, Limits};
+
+mod embedded {
+    include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+}
+
+/// The detectors that come with runwatch: name and component.
+pub use embedded::BUILTIN;
+
+/// The names of the detectors that come with runwatch.
+#[must_use]
+pub fn builtin_names() -> Vec<&'static str> {
+    BUILTIN.iter().map(|(name, _)| *name).collect()
+}
+
+/// Loads detectors. One per process: it owns the engine.
+pub struct Loader {
+    engine: Engine,
+    cache: Cache,
+}
+
+impl Loader {
+    /// Sets up the engine and finds the cache.
+    ///
+    /// # Errors
+    /// When this machine cannot run compiled WebAssembly.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            engine: Engine::new()?,
+            cache: Cache::user(),
+        })
+    }
+
+    /// The cache of compiled code.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Loads a component from its bytes.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn component(&self, bytes: &[u8], limits: &Limits) -> Result<Component> {
+        Component::load(&self.engine, &self.cache, limits, bytes)
+    }
+
+    /// Loads one detector of the configuration.
+    ///
+    /// # Errors
+    /// Says which detector, which file, and what is wrong with it.
+    pub fn detector(&self, config: &Config, detector: &config::Detector) -> Result<Component> {
+        let name = &detector.name;
+        let mut limits = limits(config);
+        limits.memory = detector.memory.unwrap_or(limits.memory);
+        limits.timeout = detector.timeout.unwrap_or(limits.timeout);
+        let read;
+        let bytes = match &detector.path {
+            Some(path) => {
+                read = std::fs::read(path).with_context(|| {
+                    format!("detector `{name}`: cannot read `{}`", path.display())
+                })?;
+                read.as_slice()
+            }
+            None => {
+                let builtin = BUILTIN.iter().find(|(builtin, _)| builtin == name);
+                builtin
+                    .with_context(|| format!("there is no detector `{name}`"))?
+                    .1
+            }
+        };
+        let place = || match &detector.path {
+            Some(path) => format!("detector `{name}` (`{}`)", path.display()),
+            None => format!("detector `{name}`"),
+        };
+        let component = self.component(bytes, &limits).with_context(place)?;
+        if let Some(expected) = &detector.sha256
+            && *expected != component.digest_hex()
+        {
+            bail!(
+                "{}: its sha256 is {}, and the configuration expects {expected}",
+                place(),
+                component.digest_hex()
+            );
+        }
+        let denied: Vec<&str> = component.denied().collect();
+        if detector.strict_imports && !denied.is_empty() {
+            bail!(
+                "{}: it asks for {}, and strict-imports is on",
+                place(),
+                denied.join(", ")
+            );
+        }
+        Ok(component)
+    }
+
+    /// Loads every detector that is enabled, with its parameters resolved.
+    /// `note` is told what the user should know: a first compilation, a
+    /// detector that asks for the network.
+    ///
+    /// # Errors
+    /// The first detector that cannot be loaded, or a parameter that does not fit.
+    pub fn enabled(
+        &self,
+        config: &Config,
+        mut note: impl FnMut(String),
+    ) -> Result<Vec<detect::Detector>, Failure> {
+        let mut detectors = Vec::new();
+        for wanted in config.detectors.iter().filter(|detector| detector.enabled) {
+            let component = self
+                .detector(config, wanted)
+                .map_err(|error| Failure::new(Ending::Detector, error))?;
+            let parameters = config::resolve(&component.description, &wanted.parameters)?;
+            let denied: Vec<&str> = component.denied().collect();
+            if !denied.is_empty() {
+                note(format!(
+                    "detector `{}` asks for {}: denied",
+                    wanted.name,
+                    denied.join(", ")
+                ));
+            }
+            if wanted.path.is_some() && component.origin != Origin::Cached {
+                note(format!(
+                    "compiled detector `{}`; the next start finds it compiled",
+                    wanted.name
+                ));
+            }
+            detectors.push(detect::Detector {
+                name: wanted.name.as_str().into(),
+                source: Box::new(component),
+                parameters,
+            });
+        }
+        if detectors.len() > crate::record::MAX_DETECTORS {
+            let error = anyhow::anyhow!(
+                "{} detectors are enabled, and at most {} can be",
+                detectors.len(),
+                crate::record::MAX_DETECTORS
+            );
+            return Err(Failure::new(Ending::Usage, error)
+                .hint("switch some off with `--detector NAME=off`"));
+        }
+        Ok(detectors)
+    }
+
+    /// The descriptions of all configured detectors that can be loaded, by name.
+    #[must_use]
+    pub fn descriptions(&self, config: &Config) -> BTreeMap<String, Description> {
+        let load = |detector: &config::Detector| {
+            Some((
+                detector.name.clone(),
+                self.detector(config, detector).ok()?.description,
+            ))
+        };
+        config.detectors.iter().filter_map(load).collect()
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let given = &config.limits;
+    Limits {
+        memory: given.memory,
+        timeout: given.timeout,
+        output: given.output,
+        findings: given.findings,
+        finding_bytes: given.finding_bytes,
+        log_lines: given.log_lines,
+    }
+}
+
+/// A path as the user wrote it, for detectors named on the command line.
+#[must_use]
+pub fn is_component_path(text: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(text);
+    (text.contains(['/', '\\']) || path.extension().is_some_and(|end| end == "wasm"))
+        .then_some(path)
+}
