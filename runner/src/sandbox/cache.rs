@@ -140,12 +140,20 @@ fn load(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
     if !is_private(path) {
         return None;
     }
+    let file = fs::read(path).ok()?;
+    // wasmtime checks the header but not the code: a file that a crash or a
+    // bad disk has left half written would run as it is.
+    let (code, checksum) = file.split_last_chunk::<32>()?;
+    if <[u8; 32]>::from(Sha256::digest(code)) != *checksum {
+        return None;
+    }
     // SAFETY: whoever can write this file runs native code in this process.
-    // `is_private` has just made sure that file and folder belong to this user
-    // and that nobody else can write to them, and only `store` below writes
-    // files of this name. A file that is merely stale or cut short is an error
-    // of wasmtime's own checks, upon which we compile.
-    unsafe { Component::deserialize_file(engine, path) }.ok()
+    // `is_private` has just made sure that the file belongs to this user and
+    // that nobody else can write to it, as `Cache::at` did for the folder, and
+    // only `store` below writes files of this name. The bytes are those that it
+    // wrote, and are read once, so that they cannot change under the mapping.
+    // Code for another wasmtime is an error here, upon which we compile.
+    unsafe { Component::deserialize(engine, code) }.ok()
 }
 
 fn store(component: &Component, path: &Path) -> Result<()> {
@@ -154,6 +162,7 @@ fn store(component: &Component, path: &Path) -> Result<()> {
     // Written beside and renamed, so that a reader never meets half a file.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(&code)?;
+    file.write_all(&Sha256::digest(&code))?;
     file.persist(path)?;
     Ok(())
 }

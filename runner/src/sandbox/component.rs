@@ -103,7 +103,12 @@ impl Component {
             memory: 0,
         };
         // Names match by now; that shapes match too shows only here.
-        let mut instance = Instance::new(&loaded).context("the component does not start")?;
+        let mut instance = Instance::new(&loaded).map_err(|error| {
+            match error.downcast_ref::<super::fault::Fault>() {
+                Some(fault) => anyhow!("{error}: {fault}{}", said(&fault.output)),
+                None => error,
+            }
+        })?;
         loaded.description = instance
             .describe()
             .map_err(|fault| anyhow!("{fault}{}", said(&fault.output)))?;
@@ -143,14 +148,16 @@ fn check_contract(
     engine: &wasmtime::Engine,
 ) -> Result<()> {
     let ty = component.component_type();
-    let version = ty.exports(engine).find_map(|(name, _)| {
-        name.strip_prefix(CONTRACT)?
-            .strip_prefix('@')
-            .map(str::to_owned)
-    });
-    match version {
-        // 0.1.x is one contract: a patch release changes comments only.
-        Some(version) if version.starts_with("0.1.") => Ok(()),
+    let versions: Vec<&str> = ty
+        .exports(engine)
+        .filter_map(|(name, _)| name.strip_prefix(CONTRACT)?.strip_prefix('@'))
+        .collect();
+    // 0.1.x is one contract: a patch release changes comments only. A component
+    // may export others as well, for other generations of runwatch.
+    if versions.iter().any(|version| version.starts_with("0.1.")) {
+        return Ok(());
+    }
+    match versions.first() {
         Some(version) => bail!(
             "it was built against version {version} of the contract, and this runwatch reads {CONTRACT_VERSION}"
         ),

@@ -30,7 +30,8 @@ impl Engine {
             // The wall-time limit. Fuel would be exact but costs up to 50 % in
             // branchy code.
             .epoch_interruption(true)
-            .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8));
+            // A panic alone takes eight, and none of them says where it was.
+            .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
         let inner = wasmtime::Engine::new(&config)
             .map_err(anyhow::Error::from)
             .context("cannot set up the WebAssembly engine")?;

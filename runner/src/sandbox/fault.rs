@@ -144,23 +144,19 @@ impl Fault {
                 FaultKind::Flood,
                 "one call pushed more bytes to the host than its limit".to_owned(),
             )
+        } else if root.contains("cannot allocate another handle") {
+            // Handles live in the host's memory, and wasmtime counts them; of
+            // the error's type and the test the same is true.
+            (
+                FaultKind::Memory,
+                "holds more handles than the host has room for".to_owned(),
+            )
         } else {
             (FaultKind::Trap, root)
         };
         let frames = error
             .downcast_ref::<WasmBacktrace>()
-            .map(|backtrace| {
-                backtrace
-                    .frames()
-                    .iter()
-                    .take(FRAMES)
-                    .filter_map(|frame| {
-                        frame
-                            .func_name()
-                            .map(|name| format!("{:#}", demangle(name)))
-                    })
-                    .collect()
-            })
+            .map(readable_frames)
             .unwrap_or_default();
         Self {
             kind,
@@ -172,10 +168,32 @@ impl Fault {
     }
 }
 
-/// A function name as its author wrote it, as far as the name section tells.
-fn demangle(name: &str) -> String {
-    // Rust's legacy mangling ends in a hash that no reader wants.
-    name.rsplit_once("17h")
-        .map_or(name, |(head, _)| head)
-        .to_owned()
+/// The innermost frames with names as their authors wrote them, from the first
+/// that is not the language's own: how a panic works inside helps nobody.
+fn readable_frames(backtrace: &WasmBacktrace) -> Vec<String> {
+    let names: Vec<String> = backtrace
+        .frames()
+        .iter()
+        // The alternate form leaves out the hash; other languages' names pass
+        // through as they are.
+        .filter_map(|frame| {
+            Some(format!(
+                "{:#}",
+                rustc_demangle::demangle(frame.func_name()?)
+            ))
+        })
+        .collect();
+    let own = names.iter().position(|name| !is_runtime(name)).unwrap_or(0);
+    names.into_iter().skip(own).take(FRAMES).collect()
+}
+
+/// Whether a function belongs to Rust's runtime or the C library.
+fn is_runtime(name: &str) -> bool {
+    let name = name.trim_start_matches(['<', '&']);
+    [
+        "std::", "core::", "alloc::", "__rust", "rust_", "dlmalloc", "wasip2::",
+    ]
+    .iter()
+    .any(|start| name.starts_with(start))
+        || ["abort", "exit", "_Exit", "malloc", "realloc", "calloc"].contains(&name)
 }

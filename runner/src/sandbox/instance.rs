@@ -1,7 +1,7 @@
 //! A running component and its monitors.
 
 use wasmtime::component::ResourceAny;
-use wasmtime::{Result, Store};
+use wasmtime::{Result, Store, Trap};
 
 use super::bindings::{DetectorComponent, contract, runwatch, types};
 use super::component::Component;
@@ -26,7 +26,8 @@ impl runwatch::detector::types::Host for Host {}
 
 impl runwatch::detector::log::Host for Host {
     fn log(&mut self, level: String, message: String) {
-        self.output.line(&format!("{level}: {message}"));
+        self.output
+            .write(format!("{level}: {message}\n").as_bytes());
     }
 }
 
@@ -70,8 +71,16 @@ impl Output {
         if self.lines.len() == self.limit {
             self.lines.pop_front();
         }
+        // Shown on the user's terminal, which must not obey a detector.
+        let harmless = |c: char| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        };
         self.lines
-            .push_back(line.chars().take(LINE_BYTES).collect());
+            .push_back(line.chars().take(LINE_BYTES).map(harmless).collect());
     }
 
     fn take(&mut self) -> Vec<String> {
@@ -98,11 +107,13 @@ pub struct Series<'a> {
 /// A finding and the row it points at, if any.
 pub type RowFinding = (Option<u32>, Finding);
 
-/// A running component. After a [`Fault`] it is dead: make a new one.
+/// A running component. After a [`Fault`] it is dead: make a new one. What a
+/// fault has left behind is unknown, so that every later call fails.
 pub struct Instance {
     store: Store<Host>,
     world: DetectorComponent,
     limits: Limits,
+    dead: bool,
 }
 
 /// The columns of `observe`; see the contract.
@@ -127,7 +138,8 @@ impl Instance {
     /// Starts a component.
     ///
     /// # Errors
-    /// When it does not start within its limits.
+    /// When it does not start within its limits (the error is then a
+    /// [`Fault`]), or when its shapes are not those of the contract.
     pub fn new(component: &Component) -> anyhow::Result<Self> {
         let seed = u64::from_le_bytes(component.digest[..8].try_into()?);
         let host = Host {
@@ -140,14 +152,21 @@ impl Instance {
         store.limiter(|host| &mut host.meter);
         store.set_hostcall_fuel(component.limits.output);
         store.set_epoch_deadline(component.limits.deadline_ticks());
-        let world = component
-            .world
-            .instantiate(&mut store)
-            .map_err(anyhow::Error::from)?;
+        let world = component.world.instantiate(&mut store).map_err(|error| {
+            let output = store.data_mut().output.take();
+            let fault = Fault::from_error(&error, "start", component.limits.timeout, output);
+            if fault.kind == FaultKind::Trap && !error.is::<Trap>() {
+                // Nothing ran: this is wasmtime's comparison of types.
+                anyhow::Error::from(error).context("the component does not fit the contract")
+            } else {
+                anyhow::Error::new(fault).context("the component does not start")
+            }
+        })?;
         Ok(Self {
             store,
             world,
             limits: component.limits.clone(),
+            dead: false,
         })
     }
 
@@ -167,9 +186,14 @@ impl Instance {
         name: &'static str,
         call: impl FnOnce(&contract::Guest, &mut Store<Host>) -> Result<T>,
     ) -> std::result::Result<T, Fault> {
+        if self.dead {
+            let message = "called after a fault, which is a bug of runwatch";
+            return Err(Fault::found(FaultKind::Trap, name, message.to_owned()));
+        }
         self.store.set_epoch_deadline(self.limits.deadline_ticks());
         let guest = self.world.runwatch_detector_detector();
         call(guest, &mut self.store).map_err(|error| {
+            self.dead = true;
             let output = self.store.data_mut().output.take();
             Fault::from_error(&error, name, self.limits.timeout, output)
         })
@@ -365,6 +389,7 @@ impl Instance {
                 .collect()
         };
         checked.map_err(|mut fault| {
+            self.dead = true;
             fault.output = self.store.data_mut().output.take();
             fault
         })
@@ -431,7 +456,8 @@ fn check_finding(
             call,
             format!(
                 "finding `{}` has {bytes} bytes of text, the limit is {}",
-                raw.key, limits.finding_bytes
+                excerpt(&raw.key),
+                limits.finding_bytes
             ),
         ));
     }
@@ -439,7 +465,11 @@ fn check_finding(
     if let Some(row) = row
         && row as usize >= rows
     {
-        return Err(named(&format!("points at row {row} of {rows}")));
+        return Err(named(&if call == "observe" {
+            format!("points at row {row} of {rows}")
+        } else {
+            format!("points at row {row}, and `{call}` has no rows")
+        }));
     }
     let halt = raw
         .facts

@@ -30,7 +30,7 @@ pub(super) struct Denied(String);
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "called `{}`, which detectors are denied", self.0)
+        write!(f, "called {}, which detectors are denied", self.0)
     }
 }
 
@@ -85,9 +85,12 @@ fn resource<T: 'static>(instance: &mut LinkerInstance<'_, Host>, name: &str) -> 
     instance.resource(name, ResourceType::host::<T>(), |_, _| Ok(()))
 }
 
+/// The version under which [`link`] defines what it defines. Any 0.2.x of a
+/// guest finds it: the linker matches by semver.
+const VERSION: &str = "0.2.6";
+
 /// Links the virtual world.
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
-    // Any 0.2.x of a guest finds these: the linker matches by semver.
     let mut at = linker.instance("wasi:io/error@0.2.6")?;
     resource::<IoError>(&mut at, "error")?;
     at.func_wrap(
@@ -245,8 +248,14 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         at.func_wrap(
             &format!("get-{prefix}random-bytes"),
             |mut cx: Cx, (len,): (u64,)| {
+                if len > MAX_RANDOM {
+                    // Fewer than asked for would be a lie, and many take time
+                    // that no deadline interrupts.
+                    let what = format!("for {len} random bytes at once");
+                    return Err(wasmtime::Error::new(Denied(what)));
+                }
                 let random = &mut cx.data_mut().random;
-                Ok(((0..len.min(MAX_RANDOM))
+                Ok(((0..len)
                     .map(|_| random.next().to_le_bytes()[0])
                     .collect::<Vec<u8>>(),))
             },
@@ -287,31 +296,47 @@ const VIRTUAL: [&str; 19] = [
 
 /// Whether an import is virtual; what is not is denied.
 pub(super) fn is_virtual(import: &str) -> bool {
-    let name = import.split('@').next().unwrap_or(import);
-    VIRTUAL.contains(&name) || name == "wasi:random/insecure-seed"
+    let (name, version) = import.split_once('@').unwrap_or((import, ""));
+    // Other versions have the same names for other things.
+    let ours = if name.starts_with("wasi:") {
+        "0.2."
+    } else {
+        "0.1."
+    };
+    version.starts_with(ours)
+        && !version.contains('-')
+        && (VIRTUAL.contains(&name) || name == "wasi:random/insecure-seed")
 }
 
-/// Satisfies every other import of a component with stubs that deny.
+/// Satisfies every other import of a component with stubs that deny, and so
+/// what a later WASI 0.2 has added to an interface of ours.
 pub(super) fn deny_rest(
     linker: &mut Linker<Host>,
     component: &Component,
     engine: &wasmtime::Engine,
 ) -> Result<()> {
-    // Shadowing: a name of ours that a later 0.2.x has grown by a function.
-    linker.allow_shadowing(true);
     for (name, import) in component.component_type().imports(engine) {
-        if is_virtual(name) {
-            continue;
-        }
         match import.ty {
             ComponentItem::ComponentInstance(instance) => {
-                let mut at = linker.instance(name)?;
+                let ours = name.split_once('@').filter(|_| is_virtual(name));
+                let mut at = match ours {
+                    // Under the name that `link` used, where the linker looks.
+                    Some((interface, _)) if interface.starts_with("wasi:") => {
+                        linker.instance(&format!("{interface}@{VERSION}"))?
+                    }
+                    Some(_) => continue,
+                    None => linker.instance(name)?,
+                };
                 for (item, export) in instance.exports(engine) {
                     let full = format!("{name}#{item}");
-                    match export.ty {
-                        ComponentItem::ComponentFunc(_) => deny(&mut at, item, full)?,
-                        ComponentItem::Resource(_) => resource_denied(&mut at, item)?,
-                        _ => {}
+                    let denied = match export.ty {
+                        ComponentItem::ComponentFunc(_) => deny(&mut at, item, full),
+                        ComponentItem::Resource(_) => resource_denied(&mut at, item),
+                        _ => Ok(()),
+                    };
+                    // The linker refuses a name that it knows: `link` has it.
+                    if ours.is_none() {
+                        denied?;
                     }
                 }
             }
@@ -325,7 +350,7 @@ pub(super) fn deny_rest(
 
 fn deny(at: &mut LinkerInstance<'_, Host>, item: &str, full: String) -> Result<()> {
     at.func_new(item, move |_, _, _, _| {
-        Err(wasmtime::Error::new(Denied(full.clone())))
+        Err(wasmtime::Error::new(Denied(format!("`{full}`"))))
     })
 }
 
