@@ -19,6 +19,18 @@ const KEY: &str = "entropy-collapse";
 pub struct EntropyCollapse {
     settings: Settings,
     state: State,
+    /// What each series is, found out once: names are compared per series, not
+    /// per value. Not saved: series are announced afresh.
+    meanings: Vec<(u32, Meaning)>,
+}
+
+/// What a series tells.
+#[derive(Debug, Clone, Copy)]
+enum Meaning {
+    Entropy,
+    /// Entropy with the sign of a loss.
+    EntropyLoss,
+    Reward,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -87,6 +99,7 @@ impl Detector for EntropyCollapse {
         Ok(Self {
             settings: Settings::new(parameters)?,
             state: State::default(),
+            meanings: Vec::new(),
         })
     }
 
@@ -101,14 +114,15 @@ impl Detector for EntropyCollapse {
                 findings.extend(self.look(&std::mem::take(&mut row)));
             }
             // Of several series with the same canonical name the first counts.
-            let Some(series) = batch.series(point.series) else {
-                continue;
-            };
-            if series.name == "entropy" {
-                row.loss_sign = series.source.contains("loss");
-                row.entropy.get_or_insert(point);
-            } else {
-                row.reward.get_or_insert(point);
+            match self.meaning(batch, point.series) {
+                Some(Meaning::Reward) => {
+                    row.reward.get_or_insert(point);
+                }
+                Some(entropy) => {
+                    row.loss_sign = matches!(entropy, Meaning::EntropyLoss);
+                    row.entropy.get_or_insert(point);
+                }
+                None => {}
             }
         }
         findings.extend(self.look(&row));
@@ -125,6 +139,20 @@ impl Detector for EntropyCollapse {
 }
 
 impl EntropyCollapse {
+    fn meaning(&mut self, batch: &Batch<'_>, index: u32) -> Option<Meaning> {
+        if let Some((_, meaning)) = self.meanings.iter().find(|(known, _)| *known == index) {
+            return Some(*meaning);
+        }
+        let series = batch.series(index)?;
+        let meaning = match series.name.as_str() {
+            "entropy" if series.source.contains("loss") => Meaning::EntropyLoss,
+            "entropy" => Meaning::Entropy,
+            _ => Meaning::Reward,
+        };
+        self.meanings.push((index, meaning));
+        Some(meaning)
+    }
+
     /// The order of entropy and reward within a row says nothing, so that both
     /// are looked at together.
     fn look(&mut self, row: &Row) -> Option<Finding> {

@@ -87,7 +87,7 @@ impl Job {
         let mut entropy = 2.2 - 0.002 * t + 0.03 * self.noise();
         let mut reward = 0.25 + 0.4 * (1.0 - (-t / 90.0).exp()) + 0.02 * self.noise();
         if (138..=144).contains(&step) {
-            let height = [1.08, 1.5, 2.4, 2.1, 1.7, 1.4, 1.2][(step - 138) as usize];
+            let height = [1.2, 2.6, 4.8, 4.1, 3.0, 2.0, 1.4][(step - 138) as usize];
             loss *= height;
             grad_norm *= [6.0, 14.0, 22.0, 9.0, 5.5, 2.0, 1.3][(step - 138) as usize];
         }
