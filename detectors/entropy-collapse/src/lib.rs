@@ -156,7 +156,9 @@ impl EntropyCollapse {
     /// The order of entropy and reward within a row says nothing, so that both
     /// are looked at together.
     fn look(&mut self, row: &Row) -> Option<Finding> {
-        let Self { settings, state, .. } = self;
+        let Self {
+            settings, state, ..
+        } = self;
         let rank = row.entropy.or(row.reward)?.rank;
         let watch = state.watches.entry(rank).or_default();
         if let Some(reward) = row.reward {

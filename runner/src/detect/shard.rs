@@ -170,7 +170,7 @@ impl Shard {
             if time >= due {
                 self.feed(number, segment, batch, from, row, events);
                 from = row;
-                let order = batch.order[row];
+                let order = batch.places[row].order;
                 self.ticks(number, batch.run, time, order, events);
             }
         }
@@ -209,7 +209,9 @@ impl Shard {
                         Event {
                             run: batch.run,
                             detector: number,
-                            order: row.map_or(batch.order[to - 1], |row| batch.order[row as usize]),
+                            order: row.map_or(batch.places[to - 1].order, |row| {
+                                batch.places[row as usize].order
+                            }),
                             row,
                             what: What::Found(finding),
                         }
@@ -218,7 +220,7 @@ impl Shard {
                 }
                 Ok(Err(refusal)) => {
                     if let Some(failure) = refusal {
-                        let order = batch.order[from];
+                        let order = batch.places[from].order;
                         events.push(Event {
                             run: batch.run,
                             detector: number,
@@ -235,7 +237,7 @@ impl Shard {
                     events.push(Event {
                         run: batch.run,
                         detector: number,
-                        order: batch.order[from],
+                        order: batch.places[from].order,
                         row: Some(from as u32),
                         what: What::Failed(failure),
                     });
@@ -478,14 +480,24 @@ impl Scratch {
         self.values.clear();
         self.texts.clear();
         self.picked.clear();
-        let first = batch.rows.partition_point(|&row| (row as usize) < from);
-        let last = batch.rows.partition_point(|&row| (row as usize) < to);
-        for at in first..last {
-            if batch.masks[at] & bit != 0 {
-                self.indices.push(batch.metrics[at]);
-                self.rows.push(batch.rows[at] - from as u32);
-                self.values.push(batch.values[at]);
-            }
+        if batch.mask & bit == 0 {
+            return false;
+        }
+        let all = from == 0 && to == batch.len();
+        let part = |row: usize| {
+            batch
+                .values
+                .partition_point(|value| (value.row as usize) < row)
+        };
+        let values = if all {
+            &batch.values[..]
+        } else {
+            &batch.values[part(from)..part(to)]
+        };
+        for value in values.iter().filter(|value| value.mask & bit != 0) {
+            self.indices.push(value.metric);
+            self.rows.push(value.row - from as u32);
+            self.values.push(value.value);
         }
         for item in &batch.texts {
             if item.mask & bit != 0 && (from..to).contains(&(item.row as usize)) {
