@@ -89,8 +89,8 @@ impl<D: sdk::Detector + Send> Guest for Native<D> {
         facts: &[(String, String)],
         parameters: &[(String, String)],
     ) -> Result<Result<(), String>, Fault> {
-        let facts = facts.iter().cloned().collect();
-        let parameters = sdk::Parameters(parameters.iter().cloned().collect());
+        let facts = sdk::Facts(facts.to_vec());
+        let parameters = sdk::Parameters(parameters.to_vec());
         Ok(D::open(&facts, &parameters).map(|detector| {
             self.monitors.insert(run, (detector, Vec::new()));
         }))
