@@ -22,6 +22,8 @@ pub(crate) fn read(line: &[u8], keys: &mut Keys, row: &mut Row) -> Result<(), St
     json.finish().map_err(describe)
 }
 
+// By value, as `map_err` hands it over.
+#[allow(clippy::needless_pass_by_value)]
 fn describe(error: jiter::JiterError) -> String {
     format!("{} at column {}", error.error_type, error.index + 1)
 }

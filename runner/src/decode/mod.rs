@@ -161,6 +161,9 @@ impl Decoder {
         inner.bar = None;
         inner.steps = false;
         inner.tally = Tally::default();
+        // What was refused is counted by input, like everything else.
+        inner.keys.refused = 0;
+        inner.runs.refused = 0;
     }
 
     /// Takes bytes as they come.
