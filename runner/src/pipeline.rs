@@ -278,10 +278,12 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
     if !fault.output.is_empty() {
         message.push_str(" It said: ");
         message.push_str(&fault.output.join(" / "));
+        message.push('.');
     }
     if !fault.frames.is_empty() {
         message.push_str(" In: ");
         message.push_str(&fault.frames.join(" < "));
+        message.push('.');
     }
     let (key, title, next) = match failure.next {
         Next::Restarted => (
@@ -292,7 +294,7 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
         Next::Quarantined => (
             "detector-quarantined",
             "failed too often and is switched off",
-            "It stays off until runwatch is started again; the others go on undisturbed.",
+            "It stays off for this run until runwatch is started again; the others go on undisturbed.",
         ),
         Next::Refused => (
             "detector-refused",

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use rustc_hash::FxHashMap;
 
 use super::guest::{Guest, text};
-use super::supervise::Record;
+use super::supervise::{Budget, Record};
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
@@ -23,6 +23,10 @@ const SAVE_CALLS: usize = 64;
 
 /// Ticks made up for in one silence; after that, time jumps to its end.
 const MAX_TICKS: usize = 1000;
+
+/// A detector is off for all runs of a thread after so many budgets of faults:
+/// a deadline costs a second each.
+const TOTAL_BUDGET: usize = 4;
 
 /// The end of a segment, for findings that belong to no row.
 const AT_END: u32 = u32::MAX;
@@ -66,6 +70,7 @@ pub(super) struct Shard {
 struct Slot {
     /// `None` before the first run and after a fault.
     guest: Option<Box<dyn Guest>>,
+    /// The faults of all its runs in this shard.
     record: Record,
     tick_every: Option<f64>,
     watched: FxHashMap<RunId, Watched>,
@@ -78,6 +83,8 @@ struct Watched {
     open: bool,
     /// The detector refused this run.
     refused: bool,
+    /// The faults in this run.
+    record: Record,
     /// Metrics up to here have been announced or are of no interest.
     defined: usize,
     saved: Option<Vec<u8>>,
@@ -177,6 +184,13 @@ impl Shard {
         self.feed(number, segment, batch, from, batch.len(), events);
     }
 
+    fn may_run(&self, number: usize, run: RunId, now: f64) -> bool {
+        let slot = &self.slots[number];
+        let live = self.settings.live;
+        let run = slot.watched.get(&run);
+        slot.record.may_run(now, live) && run.is_none_or(|run| run.record.may_run(now, live))
+    }
+
     fn watch(&mut self, number: usize, run: RunId) -> &mut Watched {
         self.slots[number].watched.entry(run).or_default()
     }
@@ -196,10 +210,7 @@ impl Shard {
         }
         // The batch is fed again once: the first fault may be bad luck.
         for _attempt in 0..2 {
-            if !self.slots[number]
-                .record
-                .may_run(segment.now, self.settings.live)
-            {
+            if !self.may_run(number, batch.run, segment.now) {
                 return;
             }
             match self.try_feed(number, segment, batch, from, to) {
@@ -233,7 +244,7 @@ impl Shard {
                 }
                 Err(fault) => {
                     let steps = Some((batch.steps[from], batch.steps[to - 1]));
-                    let failure = self.failed(number, fault, steps, segment.now);
+                    let failure = self.failed(number, batch.run, fault, steps, segment.now);
                     events.push(Event {
                         run: batch.run,
                         detector: number,
@@ -310,21 +321,37 @@ impl Shard {
         Ok(Ok(found))
     }
 
-    /// Buries a guest that faulted and decides what comes next.
+    /// Buries a guest that faulted and decides what comes next. The budget
+    /// counts per run, so that what happens in one run does not depend on which
+    /// others share its thread; far beyond it the detector is off for all.
     fn failed(
         &mut self,
         number: usize,
+        run: RunId,
         fault: Fault,
         steps: Option<(i64, i64)>,
         now: f64,
     ) -> Failure {
+        let budget = self.settings.budget;
         let slot = &mut self.slots[number];
         slot.guest = None;
         for watched in slot.watched.values_mut() {
             watched.open = false;
         }
-        let quarantined = slot.record.fault(now, self.settings.budget);
-        let next = if quarantined {
+        let in_run = slot
+            .watched
+            .entry(run)
+            .or_default()
+            .record
+            .fault(now, budget);
+        let in_all = slot.record.fault(
+            now,
+            Budget {
+                faults: budget.faults.saturating_mul(TOTAL_BUDGET),
+                ..budget
+            },
+        );
+        let next = if in_run || in_all {
             Next::Quarantined
         } else {
             Next::Restarted
@@ -360,7 +387,9 @@ impl Shard {
             };
             let at = if count >= MAX_TICKS { now } else { due };
             watched.next_tick = Some(at + every);
-            if !watched.open || !slot.record.may_run(now, self.settings.live) {
+            let live = self.settings.live;
+            let may_run = slot.record.may_run(now, live) && watched.record.may_run(now, live);
+            if !watched.open || !may_run {
                 continue;
             }
             let Some(guest) = &mut slot.guest else {
@@ -409,7 +438,7 @@ impl Shard {
                 .into_iter()
                 .map(|(_, finding)| What::Found(finding))
                 .collect(),
-            Err(fault) => vec![What::Failed(self.failed(number, fault, None, now))],
+            Err(fault) => vec![What::Failed(self.failed(number, run, fault, None, now))],
         };
         events.extend(what.into_iter().map(|what| Event {
             run,
