@@ -204,16 +204,17 @@ pub enum Move {
 }
 
 impl Progress {
-    /// Looks at the next step if it is the usual stride away: the common case,
-    /// and then the same as [`advance`](Self::advance). False changes nothing.
+    /// Looks at the next step if it goes on as usual: the common case, and then
+    /// the same as [`advance`](Self::advance). False changes nothing.
     #[inline]
     pub fn goes_on(&mut self, step: i64) -> bool {
-        let usual = self.stride > 0
-            && self
-                .last
-                .is_some_and(|last| step.checked_sub(last) == Some(self.stride));
+        let Some(stride) = self.last.and_then(|last| step.checked_sub(last)) else {
+            return false;
+        };
+        let usual = stride > 0 && self.stride > 0 && stride <= self.stride.saturating_mul(10);
         if usual {
             self.last = Some(step);
+            self.stride = stride.max(self.stride - self.stride / 8);
         }
         usual
     }

@@ -23,7 +23,8 @@ pub(crate) const START: KeyId = 0;
 pub(crate) const REFUSED: KeyId = 1;
 
 pub(crate) struct Key {
-    /// How the key was printed last, from its opening quote to its value.
+    /// How the key was printed last, from the comma or brace before it to its
+    /// value.
     lead: Vec<u8>,
     /// The first eight bytes of `lead`, and which of them count.
     head: u64,
@@ -96,7 +97,7 @@ impl Keys {
     }
 
     /// The key with this name, which followed `previous`. `lead` is how it was
-    /// printed, from its opening quote to its value.
+    /// printed, from the comma or brace before it to its value.
     pub(crate) fn learn(&mut self, previous: KeyId, name: &[u8], lead: &[u8]) -> KeyId {
         let id = self.intern(previous, name);
         if id != REFUSED {

@@ -66,6 +66,21 @@ impl Lines {
         self.extend(chunk, &mut each);
     }
 
+    /// Whether the next byte begins a line.
+    pub(crate) fn is_at_start(&self) -> bool {
+        self.buffer.is_empty() && !self.parted && !self.dropping
+    }
+
+    /// The number of lines so far.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended
+    }
+
+    /// Takes note that the caller has read whole lines itself, up to this number.
+    pub(crate) fn skip_to(&mut self, number: u64) {
+        self.ended = number;
+    }
+
     /// Hands out the last line when no `\n` ends it.
     pub(crate) fn finish(&mut self, mut each: impl FnMut(u64, &[u8])) {
         if !self.buffer.is_empty() {

@@ -20,7 +20,7 @@ mod time;
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 pub use interest::{Interests, Wanted};
 use keys::{Keys, START};
@@ -167,10 +167,25 @@ impl Decoder {
     }
 
     /// Takes bytes as they come.
-    pub fn push(&mut self, chunk: &[u8]) {
+    pub fn push(&mut self, mut chunk: &[u8]) {
         let inner = &mut self.inner;
-        self.lines
-            .push(chunk, |number, line| inner.line(number, line));
+        while !chunk.is_empty() {
+            // The common case, JSON lines and nothing else, is read where it
+            // stands, without looking for the end of the line first.
+            if self.lines.is_at_start() {
+                let mut number = self.lines.ended();
+                while let Some(len) = inner.json_line(number + 1, chunk) {
+                    number += 1;
+                    chunk = &chunk[len..];
+                }
+                self.lines.skip_to(number);
+            }
+            let end = memchr(b'\n', chunk).map_or(chunk.len(), |end| end + 1);
+            let (line, rest) = chunk.split_at(end);
+            self.lines
+                .push(line, |number, line| inner.line(number, line));
+            chunk = rest;
+        }
     }
 
     /// Reads what carriage returns have completed of a line that is not ended.
@@ -219,20 +234,32 @@ impl Decoder {
 }
 
 impl Inner {
+    /// Reads a line at the beginning of `chunk` that is a flat JSON object and
+    /// nothing else, and gives its length. `None` leaves it to [`Self::line`].
+    #[inline]
+    fn json_line(&mut self, number: u64, chunk: &[u8]) -> Option<usize> {
+        if !chunk.starts_with(b"{\"") {
+            return None;
+        }
+        self.row.clear();
+        let end = object::read::<false>(chunk, &mut self.keys, &mut self.row).ok()?;
+        let len = match chunk.get(end..)? {
+            [b'\n', ..] => end + 1,
+            [b'\r', b'\n', ..] => end + 2,
+            _ => return None,
+        };
+        if len > self.options.max_line {
+            return None;
+        }
+        if !self.commit(number, None, Evidence::Weak) {
+            return None;
+        }
+        self.tally.lines = number;
+        Some(len)
+    }
+
     fn line(&mut self, number: u64, line: &[u8]) {
         self.tally.lines = self.tally.lines.max(number);
-        // The common case, a JSON line and nothing else, is read where it
-        // stands. A carriage return in it makes the reader give up.
-        if line.starts_with(b"{\"") {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            self.row.clear();
-            if let Ok(end) = object::read::<false>(line, &mut self.keys, &mut self.row)
-                && line[end..].iter().all(u8::is_ascii_whitespace)
-            {
-                self.commit(number, None, Evidence::Weak);
-                return;
-            }
-        }
         for piece in lines::pieces(line) {
             self.piece(number, piece);
         }

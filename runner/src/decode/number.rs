@@ -1,130 +1,133 @@
 //! Numbers as JSON writes them, read where they stand.
 
-/// Exact powers of ten: 10^22 is the largest that an f64 holds exactly.
-const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+/// Powers of ten, which an f64 holds exactly.
+const POWERS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
 ];
 
-/// Reads a number of JSON's grammar at the beginning of `text`: its value,
-/// correctly rounded, its length, and whether it was written as an integer.
-/// `None` where the grammar is broken.
+/// A number as it was read: its value, correctly rounded, its length, and
+/// whether it was written as an integer.
+type Number = (f64, usize, bool);
+
+/// Reads a number of JSON's grammar at the beginning of `text`. `None` where
+/// the grammar is broken.
 #[inline]
-pub(crate) fn number(text: &[u8]) -> Option<(f64, usize, bool)> {
-    let negative = text.first() == Some(&b'-');
+pub(crate) fn number(text: &[u8]) -> Option<Number> {
+    text.first_chunk().and_then(plain).or_else(|| any(text))
+}
+
+/// Reads what most numbers of a log look like: fewer than eight digits before
+/// the point, fewer than sixteen after it, no exponent. `None` says nothing.
+#[inline(always)]
+fn plain(bytes: &[u8; 32]) -> Option<Number> {
+    let negative = bytes[0] == b'-';
     let start = usize::from(negative);
-    let mut mantissa = 0;
-    let whole = match text.get(start..start + 2) {
-        // Most numbers of a log lie between -10 and 10.
-        Some([digit @ b'0'..=b'9', b'.']) => {
-            mantissa = u64::from(digit - b'0');
-            1
+    let (word, whole) = run_of_digits(bytes, start);
+    if whole == 0 || whole == 8 || (whole > 1 && bytes[start] == b'0') {
+        return None;
+    }
+    let mut mantissa = first_digits(word, whole);
+    let mut at = start + whole;
+    let mut fraction = 0;
+    if bytes[at] == b'.' {
+        let (word, first) = run_of_digits(bytes, at + 1);
+        if first == 0 {
+            return None;
         }
-        _ => digits(text, start, &mut mantissa),
-    };
+        mantissa = mantissa * TENS[first] + first_digits(word, first);
+        at += 1 + first;
+        fraction = first;
+        if first == 8 {
+            let (word, second) = run_of_digits(bytes, at);
+            if second == 8 || whole + first + second > 19 {
+                return None;
+            }
+            if second > 0 {
+                mantissa = mantissa * TENS[second] + first_digits(word, second);
+                at += second;
+                fraction += second;
+            }
+        }
+    }
+    if mantissa > 1 << 53 || matches!(bytes[at], b'e' | b'E') {
+        return None;
+    }
+    // Clinger's fast path: an exact integer over an exact power of ten is
+    // correctly rounded.
+    let value = mantissa as f64 / POWERS[fraction];
+    Some((if negative { -value } else { value }, at, fraction == 0))
+}
+
+/// The eight bytes at `at`, digits turned into 0 to 9, and how many of the
+/// first are digits.
+#[inline(always)]
+fn run_of_digits(bytes: &[u8; 32], at: usize) -> (u64, usize) {
+    // `at` is at most 17.
+    let bytes = bytes[at..].first_chunk().copied().unwrap_or_default();
+    let word = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
+    // Of anything but a digit the high bit gets set. A carry only runs into
+    // bytes behind the first such one.
+    let other = (word.wrapping_add(0x7676_7676_7676_7676) | word) & 0x8080_8080_8080_8080;
+    (word, (other.trailing_zeros() / 8) as usize)
+}
+
+/// The number that the first `count` bytes spell, from 1 to 8.
+#[inline(always)]
+fn first_digits(word: u64, count: usize) -> u64 {
+    // Pairs, then fours, then all (Lemire, "Quickly parsing eight digits", 2018).
+    let word = word << (64 - 8 * count);
+    let pairs = (word.wrapping_mul(10 * 256 + 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100 * 65_536 + 1) >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000 * 4_294_967_296 + 1) >> 32
+}
+
+const TENS: [u64; 9] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
+
+/// Reads any number.
+#[inline(never)]
+fn any(text: &[u8]) -> Option<Number> {
+    let start = usize::from(text.first() == Some(&b'-'));
+    let whole = count_digits(text, start);
     if whole == 0 || (whole > 1 && text[start] == b'0') {
         return None;
     }
     let mut at = start + whole;
-    let mut count = whole;
-    let mut exponent: i32 = 0;
     let mut integer = true;
     if text.get(at) == Some(&b'.') {
-        let fraction = digits(text, at + 1, &mut mantissa);
+        let fraction = count_digits(text, at + 1);
         if fraction == 0 {
             return None;
         }
         at += 1 + fraction;
-        count += fraction;
         integer = false;
-        exponent = -i32::try_from(fraction).ok()?;
     }
     if let Some(b'e' | b'E') = text.get(at) {
-        let (written, len) = exponent_part(&text[at + 1..])?;
-        at += 1 + len;
+        let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
+        let written = count_digits(text, at + 1 + sign);
+        if written == 0 {
+            return None;
+        }
+        at += 1 + sign + written;
         integer = false;
-        exponent = exponent.saturating_add(written);
     }
-    // Clinger's fast path: an exact integer times or over an exact power of ten
-    // is correctly rounded. Nineteen digits fit a u64.
-    let power = exponent.unsigned_abs() as usize;
-    let value = if count <= 19 && mantissa <= 1 << 53 && power < POWERS.len() {
-        let mantissa = mantissa as f64;
-        let value = if exponent < 0 {
-            mantissa / POWERS[power]
-        } else {
-            mantissa * POWERS[power]
-        };
-        if negative { -value } else { value }
-    } else {
-        fast_float2::parse(&text[..at]).ok()?
-    };
+    let value = fast_float2::parse(&text[..at]).ok()?;
     Some((value, at, integer))
 }
 
-/// Reads `+12`, `-5`, `3`: the value, saturated, and the length.
-fn exponent_part(text: &[u8]) -> Option<(i32, usize)> {
-    let sign = matches!(text.first(), Some(b'+' | b'-'));
-    let mut value: i32 = 0;
-    let mut at = usize::from(sign);
-    let start = at;
-    while let Some(digit) = text
-        .get(at)
-        .map(|byte| byte.wrapping_sub(b'0'))
-        .filter(|d| *d < 10)
-    {
-        value = value.saturating_mul(10).saturating_add(i32::from(digit));
-        at += 1;
-    }
-    let negative = text.first() == Some(&b'-');
-    (at > start).then_some((if negative { -value } else { value }, at))
-}
-
-const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
-
-/// Appends the digits from `at` on to `mantissa`, which wraps, and counts them.
-/// Eight bytes at a time: most of what a training log consists of is digits.
-#[inline(always)]
-fn digits(text: &[u8], at: usize, mantissa: &mut u64) -> usize {
-    let mut count = 0;
-    while let Some(bytes) = text
-        .get(at + count..)
-        .and_then(|rest| rest.first_chunk::<8>())
-    {
-        // A digit becomes 0 to 9; of anything else the high bit gets set. A
-        // carry only runs into bytes behind the first such one.
-        let word = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
-        let other = (word.wrapping_add(0x7676_7676_7676_7676) | word) & 0x8080_8080_8080_8080;
-        if other == 0 {
-            *mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(eight(word));
-            count += 8;
-            continue;
-        }
-        let some = (other.trailing_zeros() / 8) as usize;
-        if some > 0 {
-            let word = word << (64 - 8 * some);
-            *mantissa = mantissa.wrapping_mul(TENS[some]).wrapping_add(eight(word));
-        }
-        return count + some;
-    }
-    while let Some(digit) = text
-        .get(at + count)
-        .map(|byte| byte.wrapping_sub(b'0'))
-        .filter(|d| *d < 10)
-    {
-        *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-        count += 1;
-    }
-    count
-}
-
-/// The number that eight bytes from 0 to 9 spell, first byte first: pairs, then
-/// fours, then all (Lemire, "Quickly parsing eight digits", 2018).
-#[inline(always)]
-fn eight(word: u64) -> u64 {
-    let pairs = word.wrapping_mul(10 * 256 + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
-    let fours = pairs.wrapping_mul(100 * 65_536 + 1) >> 16 & 0x0000_ffff_0000_ffff;
-    fours.wrapping_mul(10_000 * 4_294_967_296 + 1) >> 32
+fn count_digits(text: &[u8], from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.count()
 }
 
 /// Reads a whole text as a number in any spelling that Python, C or JavaScript
@@ -184,6 +187,49 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_does_not_matter() {
+        let numbers = [
+            "0",
+            "-0",
+            "1",
+            "10.5",
+            "1234567",
+            "12345678",
+            "123456789",
+            "0.1234567",
+            "0.12345678",
+            "0.123456789012345",
+            "0.1234567890123456",
+            "-1234567.123456789012345",
+            "1e5",
+            "1.5e-3",
+            "9007199254740993.5",
+            "9007199254740993",
+        ];
+        for text in numbers {
+            for tail in [
+                "",
+                ",",
+                "}",
+                "\n",
+                ", \"next\": 1234567890123456789012345678901234567890}",
+            ] {
+                let (value, len, _) = number(format!("{text}{tail}").as_bytes()).unwrap();
+                assert_eq!(len, text.len(), "{text}{tail}");
+                assert_eq!(
+                    value.to_bits(),
+                    text.parse::<f64>().unwrap().to_bits(),
+                    "{text}"
+                );
+            }
+        }
+        for text in ["-", "01", "1.", ".5", "1e", "-.5", "00.1"] {
+            let padded = format!("{text}, and so on, and so on, and so on");
+            assert!(number(padded.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
     fn spellings() {
         for (text, value) in [
             ("nan", f64::NAN),
@@ -209,6 +255,8 @@ mod tests {
         fn equals_the_standard_library(value: f64) {
             prop_assume!(value.is_finite());
             for text in [format!("{value}"), format!("{value:e}"), format!("{value:.6}")] {
+                let padded = format!("{text},                                        ");
+                prop_assert_eq!(number(padded.as_bytes()), number(text.as_bytes()));
                 let (read, len, _) = number(text.as_bytes()).unwrap();
                 prop_assert_eq!(len, text.len());
                 prop_assert_eq!(read.to_bits(), text.parse::<f64>().unwrap().to_bits());
@@ -218,6 +266,8 @@ mod tests {
         #[test]
         fn short_decimals(whole: u32, fraction in "[0-9]{1,12}", exponent in -30i32..30) {
             for text in [format!("{whole}.{fraction}"), format!("{whole}.{fraction}e{exponent}")] {
+                let padded = format!("{text},                                        ");
+                prop_assert_eq!(number(padded.as_bytes()), number(text.as_bytes()));
                 let (read, _, _) = number(text.as_bytes()).unwrap();
                 prop_assert_eq!(read.to_bits(), text.parse::<f64>().unwrap().to_bits());
             }

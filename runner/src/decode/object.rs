@@ -15,75 +15,76 @@ use super::row::Row;
 #[derive(Debug)]
 pub(crate) struct GaveUp;
 
-/// Reads a line that begins with `{` into `row`. Returns where the object ends.
+/// Reads an object at the beginning of `text` into `row`. Returns where it
+/// ends. What follows it does not matter, and an object with a line feed in it
+/// is none, so that `text` may go on beyond the line.
 #[inline]
 pub(crate) fn read<const PYTHON: bool>(
-    line: &[u8],
+    text: &[u8],
     keys: &mut Keys,
     row: &mut Row,
 ) -> Result<usize, GaveUp> {
     let quote = if PYTHON { b'\'' } else { b'"' };
-    let mut at = skip_blanks(line, 1);
+    let mut at = 1;
     let mut previous: KeyId = START;
-    if line.get(at) == Some(&b'}') {
-        return Ok(at + 1);
-    }
     loop {
-        let rest = &line[at..];
+        let rest = &text[at..];
         let (id, len) = match keys.predicted(previous, rest) {
             Some(found) => found,
             None => unpredicted(rest, quote, keys, previous).ok_or(GaveUp)?,
         };
         previous = id;
-        at = skip_blanks(line, at + len);
-        let rest = &line[at..];
-        match *rest.first().ok_or(GaveUp)? {
-            b'0'..=b'9' => {
-                let (value, len, integer) = number(rest).ok_or(GaveUp)?;
-                row.number(keys, id, value, integer);
-                at += len;
-            }
-            b'-' => {
-                let infinity: &[u8] = if PYTHON { b"-inf" } else { b"-Infinity" };
-                if rest.starts_with(infinity) {
-                    row.number(keys, id, f64::NEG_INFINITY, false);
-                    at += infinity.len();
-                } else {
-                    let (value, len, integer) = number(rest).ok_or(GaveUp)?;
+        at += len;
+        let mut first = *text.get(at).ok_or(GaveUp)?;
+        if is_blank(first) {
+            at = skip_blanks(text, at);
+            first = *text.get(at).ok_or(GaveUp)?;
+        }
+        let rest = &text[at..];
+        if first.is_ascii_digit() || first == b'-' {
+            match number(rest) {
+                Some((value, len, integer)) => {
                     row.number(keys, id, value, integer);
                     at += len;
                 }
+                None => at += literal::<PYTHON>(rest, keys, id, row).ok_or(GaveUp)?,
             }
-            byte if byte == quote => {
-                let len = plain_text(&rest[1..], quote).ok_or(GaveUp)?;
-                row.text(keys, id, &rest[1..=len]);
-                at += len + 2;
-            }
-            _ => at += literal::<PYTHON>(rest, keys, id, row).ok_or(GaveUp)?,
+        } else if first == quote {
+            let len = plain_text(&rest[1..], quote).ok_or(GaveUp)?;
+            row.text(keys, id, &rest[1..=len]);
+            at += len + 2;
+        } else {
+            at += literal::<PYTHON>(rest, keys, id, row).ok_or(GaveUp)?;
         }
-        if let Some(b' ' | b'\t') = line.get(at) {
-            at = skip_blanks(line, at);
+        let mut end = *text.get(at).ok_or(GaveUp)?;
+        if is_blank(end) {
+            at = skip_blanks(text, at);
+            end = *text.get(at).ok_or(GaveUp)?;
         }
-        match line.get(at) {
-            Some(b',') => at = skip_blanks(line, at + 1),
-            Some(b'}') => return Ok(at + 1),
+        at += 1;
+        match end {
+            b',' => {}
+            b'}' => return Ok(at),
             _ => return Err(GaveUp),
         }
     }
 }
 
 /// Reads a key that was not predicted: the key, and where its value begins.
+#[inline(never)]
 fn unpredicted(rest: &[u8], quote: u8, keys: &mut Keys, previous: KeyId) -> Option<(KeyId, usize)> {
-    if rest.first() != Some(&quote) {
+    let name = skip_blanks(rest, 0) + 1;
+    if rest.get(name - 1) != Some(&quote) {
         return None;
     }
-    let len = plain_text(&rest[1..], quote)?;
-    let colon = skip_blanks(rest, len + 2);
+    let len = plain_text(&rest[name..], quote)?;
+    let colon = skip_blanks(rest, name + len + 1);
     if rest.get(colon) != Some(&b':') {
         return None;
     }
     let value = skip_blanks(rest, colon + 1);
-    Some((keys.learn(previous, &rest[1..=len], &rest[..value]), value))
+    let id = keys.learn(previous, &rest[name..name + len], &rest[..value]);
+    Some((id, value))
 }
 
 /// Reads a literal, and gives its length.
@@ -103,12 +104,16 @@ fn literal<const PYTHON: bool>(
     } else {
         [b"null", b"true", b"false"]
     };
+    let negative: &[u8] = if PYTHON { b"-inf" } else { b"-Infinity" };
     if rest.starts_with(nan) {
         row.number(keys, id, f64::NAN, false);
         Some(nan.len())
     } else if rest.starts_with(infinity) {
         row.number(keys, id, f64::INFINITY, false);
         Some(infinity.len())
+    } else if rest.starts_with(negative) {
+        row.number(keys, id, f64::NEG_INFINITY, false);
+        Some(negative.len())
     } else {
         // Null is absence, and a truth value is no measurement.
         absent
@@ -134,8 +139,13 @@ fn plain_text(text: &[u8], quote: u8) -> Option<usize> {
 }
 
 #[inline(always)]
-fn skip_blanks(line: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\t') = line.get(at) {
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+#[inline(always)]
+fn skip_blanks(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t') = text.get(at) {
         at += 1;
     }
     at

@@ -82,7 +82,7 @@ impl Row {
     }
 
     /// Takes a number. `integer` says that it was printed without a point.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number(&mut self, keys: &Keys, id: KeyId, value: f64, integer: bool) {
         let key = keys.get(id);
         if key.role == Role::Value {

@@ -193,8 +193,15 @@ impl Runs {
         if !row.has_run && !row.has_project {
             return Some(self.default);
         }
-        if !row.has_project && row.has_run && self.last.0 == row.run {
-            return Some(self.last.1);
+        if !row.has_project {
+            if self.last.0 == row.run {
+                return Some(self.last.1);
+            }
+            if let Some(&id) = self.by_name.get(row.run.as_slice()) {
+                self.last.0.clone_from(&row.run);
+                self.last.1 = id;
+                return Some(id);
+            }
         }
         self.look_up(row)
     }
