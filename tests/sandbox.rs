@@ -275,7 +275,7 @@ faults! {
     returns_a_flood: "flood" in "observe"
         => Flood, "one call returned 1000 findings, the limit is 259";
     returns_a_flood_at_the_end: "flood" in "finish"
-        => Flood, "one call returned 1000 findings, the limit is 259";
+        => Flood, "one call returned 1000 findings, the limit is 256";
     returns_a_huge_text: "big-text" in "observe"
         => Flood, "finding `high` has 1048587 bytes of text, the limit is 16384";
     returns_many_numbers: "big-values" in "observe"

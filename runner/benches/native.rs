@@ -11,7 +11,7 @@ use runwatch::sandbox::instance::{Columns, RowFinding, Series};
 use runwatch_detector as sdk;
 
 /// All five, with their default parameters.
-pub fn detectors() -> Vec<Detector> {
+pub(crate) fn detectors() -> Vec<Detector> {
     vec![
         detector::<entropy_collapse::EntropyCollapse>(),
         detector::<grad_norm::GradNorm>(),

@@ -27,7 +27,7 @@ impl Dice {
 
 /// How a stream differs from the plainest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
+pub(crate) enum Variant {
     /// Six keys in one order.
     Small,
     /// Twenty-five keys, as TRL's GRPO trainer logs them.
@@ -48,7 +48,7 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant.
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Small,
         Self::Trl,
         Self::TwoOrders,
@@ -60,7 +60,7 @@ impl Variant {
     ];
 
     /// The name on the command line and in the table.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Small => "small",
             Self::Trl => "trl",
@@ -81,7 +81,7 @@ struct Run {
 
 /// `lines` lines of a stream of four interleaved runs with a loss spike of 25
 /// standard deviations in every ten thousandth record of a run.
-pub fn generate(variant: Variant, lines: usize) -> String {
+pub(crate) fn generate(variant: Variant, lines: usize) -> String {
     let mut dice = Dice(7);
     let mut runs: Vec<Run> = "abcd".chars().map(|name| Run { name, step: 0 }).collect();
     let mut text = String::with_capacity(lines * if variant == Variant::Trl { 760 } else { 110 });
@@ -214,7 +214,10 @@ fn write(variant: Variant, line: usize, fields: &[Field], dice: &mut Dice, text:
             at
         };
         let (name, value) = &fields[at];
-        if variant == Variant::Missing && !matches!(*name, "run" | "step") && dice.next() % 4 == 0 {
+        if variant == Variant::Missing
+            && !matches!(*name, "run" | "step")
+            && dice.next().is_multiple_of(4)
+        {
             continue;
         }
         if !first {

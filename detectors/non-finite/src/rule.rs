@@ -43,7 +43,7 @@ pub struct Metric {
     pub kind: Kind,
     /// Whether it has been finite on any rank.
     pub was_finite: bool,
-    /// How many episodes there were, with less than [`CALM_STEPS`] between.
+    /// How many episodes there were, with less than `CALM_STEPS` between.
     pub episodes: u32,
     /// Ranks on which it is not finite now, in order, and for how many values.
     ranks: Vec<(u32, usize)>,

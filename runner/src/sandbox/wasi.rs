@@ -8,8 +8,9 @@
 //! a sleep in a host call is one that no deadline could interrupt.
 //!
 //! Whatever else a component imports (sockets, HTTP, the file system, things
-//! that do not exist yet) is satisfied by a stub that ends the call with
-//! [`Denied`], so that the component loads and its user learns what it asks for.
+//! that do not exist yet) is satisfied by a stub that ends the call with a
+//! `denied-import` fault, so that the component loads and its user learns what
+//! it asks for.
 //!
 //! `wasmtime-wasi` is not used: it brings tokio's network code into the binary
 //! and really sleeps.

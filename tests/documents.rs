@@ -1,0 +1,246 @@
+//! The documents say what the program does.
+//!
+//! What can be generated is generated: `RUNWATCH_BLESS=1 cargo test --test
+//! documents` writes it anew between its markers, and without the variable a
+//! difference fails. The walk-through for detector authors is built and run.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use runwatch::describe::Description;
+use runwatch::exit;
+use runwatch::load::BUILTIN;
+use runwatch::sandbox::cache::Cache;
+use runwatch::sandbox::{Component, Engine, Limits};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Compares what stands between `<!-- begin PART -->` and `<!-- end PART -->`
+/// with what should, or writes it.
+fn generated(name: &str, part: &str, expected: &str) {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _turn = WRITING.lock();
+    let text = document(name);
+    let (begin, end) = (
+        format!("<!-- begin {part} -->\n"),
+        format!("<!-- end {part} -->"),
+    );
+    let (before, rest) = text
+        .split_once(&begin)
+        .unwrap_or_else(|| panic!("{name} has no part `{part}`"));
+    let (found, after) = rest
+        .split_once(&end)
+        .unwrap_or_else(|| panic!("the part `{part}` of {name} has no end"));
+    if found == expected {
+        return;
+    }
+    if std::env::var_os("RUNWATCH_BLESS").is_some() {
+        let text = format!("{before}{begin}{expected}{end}{after}");
+        fs::write(root().join(name), text).expect("the document can be written");
+        return;
+    }
+    panic!(
+        "the part `{part}` of {name} is out of date; it should be\n{expected}\n\
+         hint: RUNWATCH_BLESS=1 cargo test -p runwatch --test documents"
+    );
+}
+
+/// What the built-in detectors say of themselves.
+fn descriptions() -> Vec<Description> {
+    let engine = Engine::new().expect("this machine runs WebAssembly");
+    let load = |(name, bytes): &(&str, &[u8])| {
+        Component::load(&engine, &Cache::none(), &Limits::default(), bytes)
+            .unwrap_or_else(|error| panic!("{name}: {error:#}"))
+            .description
+    };
+    BUILTIN.iter().map(load).collect()
+}
+
+/// The program, away from the user's own configuration.
+fn runwatch() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runwatch"));
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    command
+        .env("XDG_CACHE_HOME", own.join("cache"))
+        .env("XDG_CONFIG_HOME", own.join("no-config"))
+        .env_remove("RUNWATCH_CONFIG")
+        .env_remove("RUNWATCH_PROJECT")
+        .env_remove("RUNWATCH_RUN")
+        .current_dir(root());
+    command
+}
+
+/// What a command prints: standard output, then standard error. It must succeed.
+fn printed(command: &mut Command) -> String {
+    let output = command.output().expect("the program starts");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{}\n{out}{err}", output.status);
+    out + &err
+}
+
+/// The first fenced block of a language.
+fn block<'a>(text: &'a str, language: &str) -> &'a str {
+    let fence = format!("```{language}\n");
+    let (_, rest) = text
+        .split_once(&fence)
+        .unwrap_or_else(|| panic!("there is no block of {language}"));
+    rest.split_once("```").expect("the block ends").0
+}
+
+#[test]
+fn the_readme_has_the_exit_codes() {
+    let mut table = String::from("| code | meaning |\n|---|---|\n");
+    for (code, meaning) in exit::TABLE {
+        writeln!(table, "| {code} | {meaning} |").expect("a String");
+    }
+    generated("README.md", "exit-codes", &table);
+}
+
+#[test]
+fn the_readme_shows_a_real_review() {
+    let log = "docs/samples/gpt2-trainer.log";
+    let shown = printed(runwatch().args(["review", log]));
+    let expected = format!("```text\n$ runwatch review {log}\n{shown}```\n");
+    generated("README.md", "review", &expected);
+}
+
+#[test]
+fn the_detectors_are_described() {
+    let mut table = String::from("| detector | finds |\n|---|---|\n");
+    let mut reference = String::new();
+    for description in descriptions() {
+        let (name, summary) = (&description.name, &description.summary);
+        writeln!(
+            table,
+            "| [`{name}`](docs/detectors.md#{name}) | {summary} |"
+        )
+        .expect("a String");
+        reference.push_str(&section(&description));
+    }
+    generated("README.md", "detectors", &table);
+    generated("docs/detectors.md", "detectors", &reference);
+}
+
+fn section(description: &Description) -> String {
+    let Description {
+        name,
+        version,
+        summary,
+        ..
+    } = description;
+    let mut text = format!("\n## {name}\n\n{summary}. Version {version}.\n\n");
+    let doc = description.facts.iter().find(|(key, _)| key == "doc");
+    if let Some((_, doc)) = doc {
+        writeln!(text, "{}\n", doc.trim()).expect("a String");
+    }
+    text.push_str("| parameter | default | what | valid |\n|---|---|---|---|\n");
+    for parameter in &description.parameters {
+        let default = match parameter.default.as_str() {
+            "" => "`\"\"`".to_owned(),
+            // A long list may break where it has commas.
+            default if default.contains(',') => {
+                let items: Vec<_> = default.split(',').map(|item| format!("`{item}`")).collect();
+                items.join(", ")
+            }
+            default => format!("`{default}` {}", parameter.unit)
+                .trim_end()
+                .to_owned(),
+        };
+        writeln!(
+            text,
+            "| `{}` | {default} | {} | {} |",
+            parameter.name,
+            parameter.doc,
+            parameter.expected()
+        )
+        .expect("a String");
+    }
+    text
+}
+
+#[test]
+fn the_example_of_a_configuration_is_valid() {
+    let text = document("docs/configuration.md");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("runwatch.toml");
+    fs::write(&file, block(&text, "toml")).expect("the example can be written");
+    let said = printed(
+        runwatch()
+            .args(["config", "check", "--config"])
+            .arg(&file)
+            .current_dir(folder.path()),
+    );
+    assert!(said.contains(": fine, 4 detectors on"), "{said}");
+}
+
+/// Does what `docs/writing-detectors.md` tells its reader to do.
+#[test]
+fn the_walk_through_for_detector_authors_works() {
+    let name = "docs/writing-detectors.md";
+    let text = document(name);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |file: &str| folder.path().join(file);
+    let root = root().canonicalize().expect("the project's folder");
+    let manifest = block(&text, "toml").replace("../runwatch", &root.to_string_lossy());
+    fs::create_dir(at("src")).expect("a folder");
+    fs::write(at("Cargo.toml"), manifest).expect("a file");
+    fs::write(at("src/lib.rs"), block(&text, "rust")).expect("a file");
+    fs::write(at("run.log"), block(&text, "json")).expect("a file");
+    // The versions that the build of the built-in detectors has fetched.
+    fs::copy(root.join("detectors/Cargo.lock"), at("Cargo.lock")).expect("a lock file");
+
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("detectors");
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--offline",
+            "--release",
+            "--target",
+            "wasm32-wasip2",
+        ])
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(folder.path())
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .env_remove("CARGO_BUILD_TARGET")
+        .status()
+        .expect("cargo starts");
+    assert!(built.success(), "the example of {name} does not build");
+
+    let component = target.join("wasm32-wasip2/release/eval_rising.wasm");
+    printed(
+        runwatch()
+            .args(["detector", "inspect"])
+            .arg(&component)
+            .current_dir(folder.path()),
+    );
+    let shown = printed(
+        runwatch()
+            .args(["review", "--quiet", "run.log", "--detector"])
+            .arg(&component)
+            .current_dir(folder.path()),
+    );
+    generated(name, "eval-rising", &format!("```text\n{shown}```\n"));
+}
+
+/// `.ci/run` begins with what the README tells its reader to begin with.
+#[test]
+fn ci_runs_the_command_of_the_readme() {
+    let command = "cargo test --workspace";
+    assert!(document("README.md").contains(&format!("\n{command}\n")));
+    assert!(document(".ci/run").contains(command));
+}
