@@ -1,0 +1,107 @@
+//! What a decoder makes of some bytes, as a plain list: the one place that
+//! knows how segments are laid out.
+
+use std::sync::Arc;
+
+use runwatch::decode::{Decoder, Interests, Options, Tally};
+use runwatch::describe::Interest;
+use runwatch::record::{NO_RANK, Segment};
+
+/// A row, with names and without ids.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub project: String,
+    pub run: String,
+    pub step: i64,
+    pub rank: Option<u32>,
+    pub time: Number,
+    pub line: u64,
+    /// Printed names and values, in the order of the line.
+    pub values: Vec<(String, Number)>,
+}
+
+impl Record {
+    /// The value of this name, of several the last.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        let found = self.values.iter().rev().find(|(source, _)| source == name);
+        found.map(|(_, value)| value.0)
+    }
+}
+
+/// A number that equals itself, bit for bit; any NaN equals any other.
+#[derive(Debug, Clone, Copy)]
+pub struct Number(pub f64);
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits() || (self.0.is_nan() && other.0.is_nan())
+    }
+}
+
+/// Options with which every value of every metric is kept.
+pub fn keep_all() -> Options {
+    let mut interests = Interests::default();
+    let everything = Interest {
+        kind: "metric".to_owned(),
+        pattern: "*".to_owned(),
+        options: Vec::new(),
+    };
+    assert!(interests.add(0, &[everything]).is_empty());
+    Options {
+        interests: Arc::new(interests),
+        ..Options::default()
+    }
+}
+
+/// The rows of a segment in the order of the input.
+pub fn flatten(segment: &Segment) -> Vec<Record> {
+    let mut records: Vec<(u32, Record)> = Vec::new();
+    for batch in &segment.batches {
+        let run = &segment.runs[batch.run as usize];
+        let first = records.len();
+        for row in 0..batch.len() {
+            let rank = batch.ranks[row];
+            let record = Record {
+                project: run.project.to_string(),
+                run: run.run.to_string(),
+                step: batch.steps[row],
+                rank: (rank != NO_RANK).then_some(rank),
+                time: Number(batch.times[row]),
+                line: batch.lines[row],
+                values: Vec::new(),
+            };
+            records.push((batch.order[row], record));
+        }
+        for (at, &row) in batch.rows.iter().enumerate() {
+            let name = &segment.metrics[batch.metrics[at] as usize].source;
+            let value = Number(batch.values[at]);
+            let record = &mut records[first + row as usize].1;
+            record.values.push((name.to_string(), value));
+        }
+    }
+    records.sort_by_key(|(order, _)| *order);
+    for (at, (order, _)) in records.iter().enumerate() {
+        assert_eq!(at as u32, *order, "every row has a place of its own");
+    }
+    assert_eq!(records.len(), segment.rows as usize);
+    records.into_iter().map(|(_, record)| record).collect()
+}
+
+/// Decodes the chunks of one input.
+pub fn decode_chunks<'a>(
+    options: Options,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Record>, Tally) {
+    let mut decoder = Decoder::new(options);
+    for chunk in chunks {
+        decoder.push(chunk);
+    }
+    decoder.finish();
+    let records = flatten(&decoder.take());
+    (records, decoder.tally())
+}
+
+/// Decodes an input in one piece.
+pub fn decode(input: &[u8]) -> (Vec<Record>, Tally) {
+    decode_chunks(keep_all(), [input])
+}
