@@ -1,6 +1,8 @@
 //! What a JSON line means, said a second time: slowly, plainly, and without
 //! any code of the decoder but the tables of names. The decoder is held to it.
 
+use std::sync::LazyLock;
+
 use runwatch::names::{Names, Role, role};
 
 use super::records::{Number, Record};
@@ -23,7 +25,7 @@ const DEPTH: usize = 32;
 
 /// What became of a line.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Record(Record),
     Malformed,
     /// No record, and does not look like one.
@@ -32,8 +34,7 @@ pub enum Outcome {
 
 /// Decodes JSON lines one by one; knows what the lines before have settled.
 #[derive(Default)]
-pub struct Model {
-    names: Names,
+pub(crate) struct Model {
     runs: Vec<RunState>,
 }
 
@@ -57,7 +58,7 @@ enum Source {
 impl Model {
     /// Whether this line is one that the model has an opinion of: an object
     /// with a quote after the brace, and nothing that a terminal acts on.
-    pub fn covers(line: &[u8]) -> bool {
+    pub(crate) fn covers(line: &[u8]) -> bool {
         let control = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0x1b | 0x08);
         let text = line.trim_ascii();
         !line.iter().any(control)
@@ -67,9 +68,9 @@ impl Model {
     }
 
     /// What the line means after all those before it.
-    pub fn line(&mut self, number: u64, line: &[u8]) -> Outcome {
+    pub(crate) fn line(&mut self, number: u64, line: &[u8]) -> Outcome {
         let text = line.trim_ascii();
-        let mut fields = Fields::new(&self.names);
+        let mut fields = Fields::default();
         let read = object_line(text, &mut fields);
         if read.is_err() {
             return if text.ends_with(b"}") && fields.evidence > 0 {
@@ -87,7 +88,6 @@ impl Model {
             run,
             project,
             evidence,
-            names: _,
         } = fields;
         if evidence == 0 || (step.is_none() && values.is_empty()) {
             return Outcome::Text;
@@ -149,8 +149,11 @@ impl Model {
     }
 }
 
-struct Fields<'a> {
-    names: &'a Names,
+/// The table of canonical names.
+static NAMES: LazyLock<Names> = LazyLock::new(Names::default);
+
+#[derive(Default)]
+struct Fields {
     values: Vec<(String, Number)>,
     step: Option<(u8, i64)>,
     epoch: Option<i64>,
@@ -162,21 +165,7 @@ struct Fields<'a> {
     evidence: u8,
 }
 
-impl<'a> Fields<'a> {
-    fn new(names: &'a Names) -> Self {
-        Self {
-            names,
-            values: Vec::new(),
-            step: None,
-            epoch: None,
-            time: None,
-            rank: None,
-            run: None,
-            project: None,
-            evidence: 0,
-        }
-    }
-
+impl Fields {
     fn push(&mut self, name: &str, value: f64) {
         self.values.push((name.to_owned(), Number(value)));
     }
@@ -187,7 +176,7 @@ impl<'a> Fields<'a> {
         match role(name) {
             Role::Value => {
                 self.push(name, value);
-                let evidence = match self.names.canonical(name) {
+                let evidence = match NAMES.canonical(name) {
                     None => 0,
                     Some(name) if IN_CONFIGS.contains(&name) => 1,
                     Some(_) => 2,

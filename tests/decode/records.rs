@@ -1,7 +1,7 @@
 //! What a decoder makes of some bytes, as a plain list: the one place that
 //! knows how segments are laid out.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use runwatch::decode::{Decoder, Interests, Options, Tally};
 use runwatch::describe::Interest;
@@ -9,20 +9,20 @@ use runwatch::record::{NO_RANK, Segment};
 
 /// A row, with names and without ids.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    pub project: String,
-    pub run: String,
-    pub step: i64,
-    pub rank: Option<u32>,
-    pub time: Number,
-    pub line: u64,
+pub(crate) struct Record {
+    pub(crate) project: String,
+    pub(crate) run: String,
+    pub(crate) step: i64,
+    pub(crate) rank: Option<u32>,
+    pub(crate) time: Number,
+    pub(crate) line: u64,
     /// Printed names and values, in the order of the line.
-    pub values: Vec<(String, Number)>,
+    pub(crate) values: Vec<(String, Number)>,
 }
 
 impl Record {
     /// The value of this name, of several the last.
-    pub fn get(&self, name: &str) -> Option<f64> {
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
         let found = self.values.iter().rev().find(|(source, _)| source == name);
         found.map(|(_, value)| value.0)
     }
@@ -30,7 +30,7 @@ impl Record {
 
 /// A number that equals itself, bit for bit; any NaN equals any other.
 #[derive(Debug, Clone, Copy)]
-pub struct Number(pub f64);
+pub(crate) struct Number(pub(crate) f64);
 
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
@@ -39,22 +39,26 @@ impl PartialEq for Number {
 }
 
 /// Options with which every value of every metric is kept.
-pub fn keep_all() -> Options {
-    let mut interests = Interests::default();
-    let everything = Interest {
-        kind: "metric".to_owned(),
-        pattern: "*".to_owned(),
-        options: Vec::new(),
-    };
-    assert!(interests.add(0, &[everything]).is_empty());
-    Options {
-        interests: Arc::new(interests),
-        ..Options::default()
-    }
+pub(crate) fn keep_all() -> Options {
+    // The table of names takes longer to make than a short input to read.
+    static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
+        let mut interests = Interests::default();
+        let everything = Interest {
+            kind: "metric".to_owned(),
+            pattern: "*".to_owned(),
+            options: Vec::new(),
+        };
+        assert!(interests.add(0, &[everything]).is_empty());
+        Options {
+            interests: Arc::new(interests),
+            ..Options::default()
+        }
+    });
+    OPTIONS.clone()
 }
 
 /// The rows of a segment in the order of the input.
-pub fn flatten(segment: &Segment) -> Vec<Record> {
+pub(crate) fn flatten(segment: &Segment) -> Vec<Record> {
     let mut records: Vec<(u32, Record)> = Vec::new();
     for batch in &segment.batches {
         let run = &segment.runs[batch.run as usize];
@@ -88,7 +92,7 @@ pub fn flatten(segment: &Segment) -> Vec<Record> {
 }
 
 /// Decodes the chunks of one input.
-pub fn decode_chunks<'a>(
+pub(crate) fn decode_chunks<'a>(
     options: Options,
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<Record>, Tally) {
@@ -102,6 +106,6 @@ pub fn decode_chunks<'a>(
 }
 
 /// Decodes an input in one piece.
-pub fn decode(input: &[u8]) -> (Vec<Record>, Tally) {
+pub(crate) fn decode(input: &[u8]) -> (Vec<Record>, Tally) {
     decode_chunks(keep_all(), [input])
 }

@@ -183,7 +183,7 @@ fn escapes() -> impl Strategy<Value = u64> {
 }
 
 /// A text in quotes; the characters of `mask` as `\u…`.
-pub fn quoted(text: &str, mask: u64) -> String {
+pub(crate) fn quoted(text: &str, mask: u64) -> String {
     let mut out = String::from("\"");
     for (at, character) in text.chars().enumerate() {
         match character {
@@ -335,13 +335,13 @@ fn write(shapes: &[Shape], line: &Line) -> Vec<u8> {
 }
 
 /// The lines of one stream, without their ends.
-pub fn lines() -> impl Strategy<Value = Vec<Vec<u8>>> {
+pub(crate) fn lines() -> impl Strategy<Value = Vec<Vec<u8>>> {
     (vec(shape(), 1..4), vec(line(), 1..24))
         .prop_map(|(shapes, lines)| lines.iter().map(|line| write(&shapes, line)).collect())
 }
 
 /// Pieces of real logs, in any order, with anything in between.
-pub fn debris() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn debris() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         6 => select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
         1 => vec(any::<u8>(), 0..12),
