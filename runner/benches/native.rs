@@ -34,7 +34,9 @@ struct Source<D>(std::marker::PhantomData<D>);
 
 impl<D: sdk::Detector + Send + Sync> GuestSource for Source<D> {
     fn start(&self) -> Result<Box<dyn Guest>> {
-        Ok(Box::new(Native::<D> { monitors: BTreeMap::new() }))
+        Ok(Box::new(Native::<D> {
+            monitors: BTreeMap::new(),
+        }))
     }
 }
 
@@ -43,7 +45,11 @@ struct Native<D> {
 }
 
 impl<D: sdk::Detector> Native<D> {
-    fn call(&mut self, run: u32, call: impl FnOnce(&mut D, &[sdk::Series], &mut Vec<sdk::Finding>)) -> Vec<RowFinding> {
+    fn call(
+        &mut self,
+        run: u32,
+        call: impl FnOnce(&mut D, &[sdk::Series], &mut Vec<sdk::Finding>),
+    ) -> Vec<RowFinding> {
         let mut findings = Vec::new();
         if let Some((detector, series)) = self.monitors.get_mut(&run) {
             call(detector, series, &mut findings);
@@ -77,9 +83,14 @@ fn finding(f: sdk::Finding) -> RowFinding {
 }
 
 impl<D: sdk::Detector + Send> Guest for Native<D> {
-    fn open(&mut self, run: u32, facts: &[(String, String)], parameters: &[(String, String)]) -> Result<Result<(), String>, Fault> {
-        let facts = facts.iter().cloned().collect();
-        let parameters = sdk::Parameters(parameters.iter().cloned().collect());
+    fn open(
+        &mut self,
+        run: u32,
+        facts: &[(String, String)],
+        parameters: &[(String, String)],
+    ) -> Result<Result<(), String>, Fault> {
+        let facts = sdk::Facts(facts.to_vec());
+        let parameters = sdk::Parameters(parameters.to_vec());
         Ok(D::open(&facts, &parameters).map(|detector| {
             self.monitors.insert(run, (detector, Vec::new()));
         }))
@@ -90,7 +101,11 @@ impl<D: sdk::Detector + Send> Guest for Native<D> {
             .0
             .interests()
             .into_iter()
-            .map(|i| Interest { kind: i.kind, pattern: i.pattern, options: i.options })
+            .map(|i| Interest {
+                kind: i.kind,
+                pattern: i.pattern,
+                options: i.options,
+            })
             .collect())
     }
 
@@ -126,11 +141,16 @@ impl<D: sdk::Detector + Send> Guest for Native<D> {
     }
 
     fn finish(&mut self, run: u32, outcome: &str) -> Result<Vec<RowFinding>, Fault> {
-        Ok(self.call(run, |detector, _, findings| detector.finish(outcome, findings)))
+        Ok(self.call(run, |detector, _, findings| {
+            detector.finish(outcome, findings)
+        }))
     }
 
     fn save(&mut self, run: u32) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.monitors.get(&run).and_then(|(detector, _)| detector.save()))
+        Ok(self
+            .monitors
+            .get(&run)
+            .and_then(|(detector, _)| detector.save()))
     }
 
     fn restore(&mut self, _: u32, _: &[u8]) -> Result<Result<(), String>, Fault> {

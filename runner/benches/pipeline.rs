@@ -65,13 +65,22 @@ fn floor(path: &Path) -> f64 {
 }
 
 fn review(path: &Path, detectors: Vec<Detector>) -> usize {
-    let settings =
-        Settings { shards: 1, budget: Budget::default(), host: "bench".into(), live: false };
+    let settings = Settings {
+        shards: 1,
+        budget: Budget::default(),
+        host: "bench".into(),
+        live: false,
+    };
     let detect = Detect::new(detectors, &settings).unwrap();
-    let policy = Policy { min_severity: Severity::Info, ..Policy::default() };
+    let policy = Policy {
+        min_severity: Severity::Info,
+        ..Policy::default()
+    };
     let mut pipeline = Pipeline::new(detect, Judge::new(policy, "bench".into()));
-    let mut decoder =
-        Decoder::new(Options { interests: pipeline.interests(), ..Options::default() });
+    let mut decoder = Decoder::new(Options {
+        interests: pipeline.interests(),
+        ..Options::default()
+    });
     let mut alerts = Vec::new();
     each_chunk(path, |chunk| {
         decoder.push(chunk);
@@ -88,7 +97,10 @@ fn review(path: &Path, detectors: Vec<Detector>) -> usize {
 }
 
 fn decode(path: &Path, interests: &Arc<runwatch::decode::Interests>) -> u64 {
-    let mut decoder = Decoder::new(Options { interests: interests.clone(), ..Options::default() });
+    let mut decoder = Decoder::new(Options {
+        interests: interests.clone(),
+        ..Options::default()
+    });
     each_chunk(path, |chunk| {
         decoder.push(chunk);
         if decoder.rows() >= SEGMENT_ROWS {
@@ -112,7 +124,10 @@ fn each_chunk(path: &Path, mut each: impl FnMut(&[u8])) {
 }
 
 fn sandboxed(loader: &Loader) -> Vec<Detector> {
-    let place = Place { folder: Path::new("/nonexistent"), variable: &|_| None };
+    let place = Place {
+        folder: Path::new("/nonexistent"),
+        variable: &|_| None,
+    };
     let loaded = load(&Flags::default(), &place, &builtin_names()).unwrap();
     loader.enabled(&loaded.config, |_| {}).unwrap()
 }
@@ -124,10 +139,18 @@ fn median(times: &mut [f64]) -> f64 {
 
 fn measure(name: &str, path: &Path, loader: &Loader) {
     let mut lines = 0;
-    each_chunk(path, |chunk| lines += memchr::memchr_iter(b'\n', chunk).count());
-    let settings =
-        Settings { shards: 1, budget: Budget::default(), host: "bench".into(), live: false };
-    let interests = Detect::new(sandboxed(loader), &settings).unwrap().interests();
+    each_chunk(path, |chunk| {
+        lines += memchr::memchr_iter(b'\n', chunk).count()
+    });
+    let settings = Settings {
+        shards: 1,
+        budget: Budget::default(),
+        host: "bench".into(),
+        live: false,
+    };
+    let interests = Detect::new(sandboxed(loader), &settings)
+        .unwrap()
+        .interests();
     let mut times = [const { Vec::new() }; 4];
     let (mut found, mut found_native) = (0, 0);
     for _ in 0..TURNS {
@@ -145,7 +168,10 @@ fn measure(name: &str, path: &Path, loader: &Loader) {
         time(2, &mut || found_native = review(path, native::detectors()));
         time(3, &mut || found = review(path, sandboxed(loader)));
     }
-    assert_eq!(found, found_native, "the sandbox must not change what is found");
+    assert_eq!(
+        found, found_native,
+        "the sandbox must not change what is found"
+    );
     let [floor, decode, native, runwatch] = times.each_mut().map(|times| median(times));
     println!(
         "{name:<14} {lines:>9} {floor:>8.0} {decode:>8.0} {native:>8.0} {runwatch:>8.0} {:>9.2} {:>9.2} {found:>7}",
@@ -155,25 +181,40 @@ fn measure(name: &str, path: &Path, loader: &Loader) {
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
     let loader = Loader::new().unwrap();
     println!(
         "{:<14} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>7}",
         "stream", "lines", "floor", "decode", "native", "runwatch", "vs floor", "sandbox", "alerts"
     );
-    println!("{:<24} {:>8} {:>8} {:>8} {:>8}", "", "ns/line", "ns/line", "ns/line", "ns/line");
+    println!(
+        "{:<24} {:>8} {:>8} {:>8} {:>8}",
+        "", "ns/line", "ns/line", "ns/line", "ns/line"
+    );
     let folder = tempfile::tempdir().unwrap();
     for variant in Variant::ALL {
         if !wanted.is_empty() && !wanted.iter().any(|name| name == variant.name()) {
             continue;
         }
-        let lines = if variant == Variant::Trl { 200_000 } else { 1_000_000 };
+        let lines = if variant == Variant::Trl {
+            200_000
+        } else {
+            1_000_000
+        };
         let path = folder.path().join(variant.name());
         let mut file = File::create(&path).unwrap();
-        file.write_all(streams::generate(variant, lines).as_bytes()).unwrap();
+        file.write_all(streams::generate(variant, lines).as_bytes())
+            .unwrap();
         measure(variant.name(), &path, &loader);
     }
-    for path in wanted.iter().map(PathBuf::from).filter(|path| path.is_file()) {
+    for path in wanted
+        .iter()
+        .map(PathBuf::from)
+        .filter(|path| path.is_file())
+    {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         measure(&name, &path, &loader);
     }

@@ -100,7 +100,10 @@ pub fn generate(variant: Variant, lines: usize) -> String {
             small(variant, step, loss, run.name, &mut dice)
         };
         if variant == Variant::Plain && line % 100 == 50 {
-            let _ = writeln!(text, "INFO:trainer:saving checkpoint to out/checkpoint-{step}");
+            let _ = writeln!(
+                text,
+                "INFO:trainer:saving checkpoint to out/checkpoint-{step}"
+            );
         } else {
             write(variant, line, &fields, &mut dice, &mut text);
         }
@@ -112,9 +115,16 @@ type Field = (&'static str, String);
 
 fn small(variant: Variant, step: u64, loss: f64, run: char, dice: &mut Dice) -> Vec<Field> {
     let grad_norm = 0.5 + 0.1 * dice.unit();
-    let grad_norm =
-        if variant == Variant::Integers { format!("{}", 1 + step % 2) } else { format!("{grad_norm:.6}") };
-    let entropy = if variant == Variant::Integers { "2".to_owned() } else { format!("{:.6}", 2.0 + 0.05 * dice.unit()) };
+    let grad_norm = if variant == Variant::Integers {
+        format!("{}", 1 + step % 2)
+    } else {
+        format!("{grad_norm:.6}")
+    };
+    let entropy = if variant == Variant::Integers {
+        "2".to_owned()
+    } else {
+        format!("{:.6}", 2.0 + 0.05 * dice.unit())
+    };
     vec![
         ("run", format!("\"{run}\"")),
         ("step", step.to_string()),
@@ -126,11 +136,29 @@ fn small(variant: Variant, step: u64, loss: f64, run: char, dice: &mut Dice) -> 
 }
 
 const TRL: [&str; 23] = [
-    "loss", "grad_norm", "learning_rate", "num_tokens", "completions/mean_length", "completions/min_length",
-    "completions/max_length", "completions/clipped_ratio", "completions/mean_terminated_length",
-    "rewards/accuracy_reward/mean", "rewards/accuracy_reward/std", "rewards/format_reward/mean",
-    "rewards/format_reward/std", "reward", "reward_std", "frac_reward_zero_std", "kl", "entropy",
-    "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean", "step_time", "epoch",
+    "loss",
+    "grad_norm",
+    "learning_rate",
+    "num_tokens",
+    "completions/mean_length",
+    "completions/min_length",
+    "completions/max_length",
+    "completions/clipped_ratio",
+    "completions/mean_terminated_length",
+    "rewards/accuracy_reward/mean",
+    "rewards/accuracy_reward/std",
+    "rewards/format_reward/mean",
+    "rewards/format_reward/std",
+    "reward",
+    "reward_std",
+    "frac_reward_zero_std",
+    "kl",
+    "entropy",
+    "clip_ratio/low_mean",
+    "clip_ratio/high_mean",
+    "clip_ratio/region_mean",
+    "step_time",
+    "epoch",
 ];
 
 fn trl(step: u64, loss: f64, run: char, dice: &mut Dice) -> Vec<Field> {
@@ -147,7 +175,14 @@ fn trl(step: u64, loss: f64, run: char, dice: &mut Dice) -> Vec<Field> {
                 22 => step as f64 / 5000.0,
                 _ => 0.2 + 0.2 * dice.unit(),
             };
-            (*name, if at == 3 { format!("{value}") } else { format!("{:?}", (value * 1e8).round() / 1e8) })
+            (
+                *name,
+                if at == 3 {
+                    format!("{value}")
+                } else {
+                    format!("{:?}", (value * 1e8).round() / 1e8)
+                },
+            )
         })
         .collect();
     fields.push(("step", step.to_string()));
@@ -173,7 +208,11 @@ fn write(variant: Variant, line: usize, fields: &[Field], dice: &mut Dice, text:
         // A different permutation for each shift: rotated, and reversed for the
         // odd ones.
         let at = (at + shift) % fields.len();
-        let at = if shift % 2 == 1 { fields.len() - 1 - at } else { at };
+        let at = if shift % 2 == 1 {
+            fields.len() - 1 - at
+        } else {
+            at
+        };
         let (name, value) = &fields[at];
         if variant == Variant::Missing && !matches!(*name, "run" | "step") && dice.next() % 4 == 0 {
             continue;

@@ -107,6 +107,9 @@ impl Description {
         if self.version.is_empty() || self.version.len() > 64 {
             return Err("the version is not a text of 1 to 64 bytes".to_owned());
         }
+        if self.summary.trim().is_empty() {
+            return Err("it has no summary".to_owned());
+        }
         for (index, parameter) in self.parameters.iter().enumerate() {
             let name = &parameter.name;
             if !is_name(name, "-_") {

@@ -123,11 +123,14 @@ impl Loader {
         config: &Config,
         mut note: impl FnMut(String),
     ) -> Result<Vec<detect::Detector>, Failure> {
+        let wanted: Vec<_> = config
+            .detectors
+            .iter()
+            .filter(|detector| detector.enabled)
+            .collect();
         let mut detectors = Vec::new();
-        for wanted in config.detectors.iter().filter(|detector| detector.enabled) {
-            let component = self
-                .detector(config, wanted)
-                .map_err(|error| Failure::new(Ending::Detector, error))?;
+        for (wanted, component) in wanted.iter().zip(self.load(config, &wanted)) {
+            let component = component.map_err(|error| Failure::new(Ending::Detector, error))?;
             let parameters = config::resolve(&component.description, &wanted.parameters)?;
             let denied: Vec<&str> = component.denied().collect();
             if !denied.is_empty() {
@@ -159,6 +162,21 @@ impl Loader {
                 .hint("switch some off with `--detector NAME=off`"));
         }
         Ok(detectors)
+    }
+
+    /// Loads several detectors at once: on a first start most of the time goes
+    /// into compiling.
+    fn load(&self, config: &Config, wanted: &[&config::Detector]) -> Vec<Result<Component>> {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = wanted
+                .iter()
+                .map(|detector| scope.spawn(move || self.detector(config, detector)))
+                .collect();
+            let joined = threads.into_iter().map(|thread| thread.join());
+            joined
+                .map(|result| result.unwrap_or_else(|_| bail!("the thread that loads it panicked")))
+                .collect()
+        })
     }
 
     /// The descriptions of all configured detectors that can be loaded, by name.

@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 
 /// Canonical name, then the spellings that frameworks use for it. Spellings are
 /// compared in lower case, with blanks and dashes as underscores, and without a
-/// leading `train/`, `train_` or `training/`.
+/// leading `train/`, `train_`, `training/` or `global/`, and without what Python
+/// calls a logger that has no better name (`trainer/`, `root/`, `main/`).
 #[rustfmt::skip]
 pub const CANONICAL: &[(&str, &[&str])] = &[
     ("loss", &["lm_loss", "total_loss", "trl", "world_model_loss", "policy_loss", "pg_loss", "actor/pg_loss", "objective/loss", "loss/policy_avg", "loss_train", "train_loss_step", "reduced_train_loss", "nll_loss", "avr_loss", "cross_entropy_loss", "ce_loss"]),
@@ -84,7 +85,16 @@ fn normal(name: &str) -> String {
             }
         })
         .collect();
-    for prefix in ["train/", "training/", "train_", "global/"] {
+    for prefix in [
+        "train/",
+        "training/",
+        "train_",
+        "global/",
+        "trainer/",
+        "root/",
+        "main/",
+        "__main__/",
+    ] {
         if let Some(rest) = lower.strip_prefix(prefix)
             && !rest.is_empty()
         {
@@ -118,7 +128,7 @@ pub enum Role {
 pub fn role(printed: &str) -> Role {
     match normal(printed).as_str() {
         "step" => Role::Step(0),
-        "global_step" | "_step" | "trainer/global_step" => Role::Step(1),
+        "global_step" | "_step" => Role::Step(1),
         "iteration" | "iter" | "iters" | "current_steps" | "num_updates" | "s" => Role::Step(2),
         "update"
         | "updates"
@@ -183,6 +193,8 @@ mod tests {
             "lm loss",
             "train_loss",
             "world_model_loss",
+            "trainer/loss",
+            "root/loss",
         ] {
             assert_eq!(names.canonical(spelling), Some("loss"), "{spelling}");
         }

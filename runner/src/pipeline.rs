@@ -169,7 +169,7 @@ impl Pipeline {
             step: row.map(|(batch, row)| batch.steps[row]),
             time: row.map_or(f64::NAN, |(batch, row)| batch.times[row]),
             input: &self.input,
-            line: row.map(|(batch, row)| batch.lines[row]),
+            line: row.map(|(batch, row)| batch.places[row].line),
         };
         self.judge.finding(&seen, finding, alerts);
     }
@@ -213,12 +213,12 @@ impl Pipeline {
     }
 }
 
-/// Walks the rows of runs in which the judge is waiting for a step, in the
-/// order of the input. Most of the time that is none.
+/// Tells the judge of the rows between findings, in the order of the input.
 struct Walk<'a> {
     segment: &'a Segment,
     /// By batch: the next row.
     next: Vec<usize>,
+    found: Vec<(usize, Alert)>,
 }
 
 impl<'a> Walk<'a> {
@@ -226,36 +226,38 @@ impl<'a> Walk<'a> {
         Self {
             segment,
             next: vec![0; segment.batches.len()],
+            found: Vec::new(),
         }
     }
 
     /// Tells the judge of the rows before position `order`.
     fn until(&mut self, order: u32, judge: &mut Judge, alerts: &mut Vec<Alert>) {
+        let mut found: Vec<(u32, Alert)> = Vec::new();
         for (batch, next) in self.segment.batches.iter().zip(&mut self.next) {
-            if !judge.pending(batch.run) {
-                // What has passed by now can no longer be of interest.
-                *next = batch.order.partition_point(|&at| at < order);
+            if batch
+                .places
+                .get(*next)
+                .is_none_or(|place| place.order >= order)
+            {
+                continue;
+            }
+            let from = *next;
+            *next = from + batch.places[from..].partition_point(|place| place.order < order);
+            if judge.pending(batch.run) {
+                let rows = from..*next;
+                judge.progress_rows(
+                    batch.run,
+                    &batch.steps[rows.clone()],
+                    &batch.times[rows.clone()],
+                    &batch.ranks[rows],
+                    &mut self.found,
+                );
+                let place = |row: usize| batch.places[from + row].order;
+                found.extend(self.found.drain(..).map(|(row, alert)| (place(row), alert)));
             }
         }
-        loop {
-            let pending =
-                self.segment
-                    .batches
-                    .iter()
-                    .zip(&mut self.next)
-                    .filter(|(batch, next)| {
-                        batch.order.get(**next).is_some_and(|&at| at < order)
-                            && judge.pending(batch.run)
-                    });
-            let Some((batch, next)) = pending.min_by_key(|(batch, next)| batch.order[**next])
-            else {
-                return;
-            };
-            let row = *next;
-            *next += 1;
-            let rank = Some(batch.ranks[row]).filter(|&rank| rank != NO_RANK);
-            judge.progress(batch.run, rank, batch.steps[row], batch.times[row], alerts);
-        }
+        found.sort_by_key(|(order, _)| *order);
+        alerts.extend(found.into_iter().map(|(_, alert)| alert));
     }
 }
 
@@ -276,10 +278,12 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
     if !fault.output.is_empty() {
         message.push_str(" It said: ");
         message.push_str(&fault.output.join(" / "));
+        message.push('.');
     }
     if !fault.frames.is_empty() {
         message.push_str(" In: ");
         message.push_str(&fault.frames.join(" < "));
+        message.push('.');
     }
     let (key, title, next) = match failure.next {
         Next::Restarted => (
@@ -290,7 +294,7 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
         Next::Quarantined => (
             "detector-quarantined",
             "failed too often and is switched off",
-            "It stays off until runwatch is started again; the others go on undisturbed.",
+            "It stays off for this run until runwatch is started again; the others go on undisturbed.",
         ),
         Next::Refused => (
             "detector-refused",

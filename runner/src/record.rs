@@ -10,10 +10,10 @@ use std::sync::Arc;
 /// The rank of a row whose line names none.
 pub const NO_RANK: u32 = u32::MAX;
 
-/// A printed metric name of this process; an index into [`Metrics`].
+/// A printed metric name of this process; an index into [`Segment::metrics`].
 pub type MetricId = u32;
 
-/// A run of this process; an index into the list of runs.
+/// A run of this process; an index into [`Segment::runs`].
 pub type RunId = u32;
 
 /// Which detectors want a value: bit `n` stands for the `n`-th detector.
@@ -57,10 +57,32 @@ pub struct Text {
     pub fields: Vec<(String, String)>,
 }
 
-/// Some rows of one run, as columns.
+/// One value of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Value {
+    /// The metric.
+    pub metric: MetricId,
+    /// The row of the run's batch.
+    pub row: u32,
+    /// The value; NaN and infinities are data.
+    pub value: f64,
+    /// Which detectors want it.
+    pub mask: Mask,
+}
+
+/// Where a row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line in the input, from 1.
+    pub line: u64,
+    /// The row's position in the segment, across runs: alerts go out in this order.
+    pub order: u32,
+}
+
+/// Some rows of one run.
 ///
-/// `steps` to `order` have one entry per row; `metrics` to `masks` one entry
-/// per value, ordered by row.
+/// `steps`, `times` and `ranks` are columns, because detectors are fed slices
+/// of them; they and `places` have one entry per row.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunBatch {
     /// The run.
@@ -71,20 +93,14 @@ pub struct RunBatch {
     pub times: Vec<f64>,
     /// Ranks, [`NO_RANK`] where the line names none.
     pub ranks: Vec<u32>,
-    /// Line numbers in the input, from 1.
-    pub lines: Vec<u64>,
-    /// The rows' positions in the segment, across runs: alerts go out in this order.
-    pub order: Vec<u32>,
-    /// The metric of each value.
-    pub metrics: Vec<MetricId>,
-    /// The row of each value.
-    pub rows: Vec<u32>,
-    /// The values.
-    pub values: Vec<f64>,
-    /// Which detectors want each value.
-    pub masks: Vec<Mask>,
+    /// Where the rows come from.
+    pub places: Vec<Place>,
+    /// The values that somebody wants, ordered by row.
+    pub values: Vec<Value>,
     /// Texts, ordered by row.
     pub texts: Vec<Text>,
+    /// Every detector that wants something of this batch.
+    pub mask: Mask,
 }
 
 impl RunBatch {
@@ -93,13 +109,32 @@ impl RunBatch {
         self.steps.clear();
         self.times.clear();
         self.ranks.clear();
-        self.lines.clear();
-        self.order.clear();
-        self.metrics.clear();
-        self.rows.clear();
+        self.places.clear();
         self.values.clear();
-        self.masks.clear();
         self.texts.clear();
+        self.mask = 0;
+    }
+
+    /// Adds a row, and gives its number; `order` counts the segment's rows.
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        step: i64,
+        time: f64,
+        rank: u32,
+        line: u64,
+        order: &mut u32,
+    ) -> u32 {
+        let row = self.steps.len() as u32;
+        self.steps.push(step);
+        self.times.push(time);
+        self.ranks.push(rank);
+        self.places.push(Place {
+            line,
+            order: *order,
+        });
+        *order += 1;
+        row
     }
 
     /// The number of rows.

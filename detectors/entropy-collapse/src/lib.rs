@@ -3,7 +3,7 @@
 //! The rule is in `rule.rs`; this file brings entropy and reward of a row
 //! together and says what people read.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use runwatch_detector::prelude::*;
 use runwatch_detector::show::{count, number, percent, place};
@@ -35,24 +35,9 @@ enum Meaning {
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
 struct State {
-    watches: BTreeMap<u32, Watch>,
+    watches: Keyed<Watch>,
     /// One key for all ranks.
     episode: Episode,
-}
-
-/// What one row says.
-#[derive(Default)]
-struct Row {
-    entropy: Option<Point>,
-    reward: Option<Point>,
-    /// Whether the job prints entropy with the sign of a loss.
-    loss_sign: bool,
-}
-
-impl Row {
-    fn number(&self) -> Option<u32> {
-        self.entropy.or(self.reward).map(|point| point.row)
-    }
 }
 
 impl Detector for EntropyCollapse {
@@ -108,24 +93,14 @@ impl Detector for EntropyCollapse {
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        let mut row = Row::default();
-        for point in batch.points() {
-            if row.number().is_some_and(|number| number != point.row) {
-                findings.extend(self.look(&std::mem::take(&mut row)));
-            }
-            // Of several series with the same canonical name the first counts.
-            match self.meaning(batch, point.series) {
-                Some(Meaning::Reward) => {
-                    row.reward.get_or_insert(point);
-                }
-                Some(entropy) => {
-                    row.loss_sign = matches!(entropy, Meaning::EntropyLoss);
-                    row.entropy.get_or_insert(point);
-                }
-                None => {}
-            }
+        // The order of entropy and reward within a row says nothing, so that
+        // both are looked at together.
+        let mut from = 0;
+        for row in batch.rows.chunk_by(|a, b| a == b) {
+            let to = from + row.len();
+            findings.extend(self.row(batch, from..to));
+            from = to;
         }
-        findings.extend(self.look(&row));
     }
 
     fn save(&self) -> Option<Vec<u8>> {
@@ -153,17 +128,28 @@ impl EntropyCollapse {
         Some(meaning)
     }
 
-    /// The order of entropy and reward within a row says nothing, so that both
-    /// are looked at together.
-    fn look(&mut self, row: &Row) -> Option<Finding> {
-        let Self { settings, state, .. } = self;
-        let rank = row.entropy.or(row.reward)?.rank;
-        let watch = state.watches.entry(rank).or_default();
-        if let Some(reward) = row.reward {
+    /// Looks at the values of one row.
+    fn row(&mut self, batch: &Batch<'_>, values: Range<usize>) -> Option<Finding> {
+        let (mut entropy, mut reward) = (None, None);
+        // Backwards, so that of several series with one canonical name the
+        // first counts.
+        for point in values.rev().filter_map(|at| batch.point(at)) {
+            match self.meaning(batch, point.series) {
+                Some(Meaning::Reward) => reward = Some(point),
+                Some(meaning) => entropy = Some((point, matches!(meaning, Meaning::EntropyLoss))),
+                None => {}
+            }
+        }
+        let Self {
+            settings, state, ..
+        } = self;
+        let rank = entropy.map(|(point, _)| point).or(reward)?.rank;
+        let watch = state.watches.of_rank(rank, Watch::default);
+        if let Some(reward) = reward {
             watch.reward(reward.value);
         }
-        let point = row.entropy?;
-        match watch.entropy(settings, point.step, point.value, row.loss_sign) {
+        let (point, loss_sign) = entropy?;
+        match watch.entropy(settings, point.step, point.value, loss_sign) {
             Seen::Nothing => None,
             Seen::Collapsed(collapse) => {
                 let severity = collapse.severity();

@@ -98,6 +98,22 @@ impl<'a> Batch<'a> {
             })
     }
 
+    /// The value at a position of `indices`, `rows` and `values`, for detectors
+    /// that look at the values of a row together.
+    #[inline]
+    #[must_use]
+    pub fn point(&self, at: usize) -> Option<Point> {
+        let row = *self.rows.get(at)?;
+        Some(Point {
+            series: *self.indices.get(at)?,
+            row,
+            step: *self.steps.get(row as usize)?,
+            time: *self.times.get(row as usize)?,
+            rank: *self.ranks.get(row as usize)?,
+            value: *self.values.get(at)?,
+        })
+    }
+
     /// The series with this index. Only a detector that asked for several
     /// metrics needs it.
     #[must_use]

@@ -1,10 +1,22 @@
 //! What a detector says about itself and hears about its run.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 
 /// Facts about the run: `project`, `run`, `host`.
-pub type Facts = BTreeMap<String, String>;
+///
+/// A list and not a map: it is short, and a map's code would be the larger part
+/// of a small component.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts(pub Vec<(String, String)>);
+
+impl Facts {
+    /// A fact, if the runner gave it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let fact = self.0.iter().find(|(key, _)| key == name);
+        fact.map(|(_, value)| value.as_str())
+    }
+}
 
 /// The description of a detector; see [`Detector::describe`](crate::Detector::describe).
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -186,7 +198,7 @@ impl Parameter {
 
 /// The values of a detector's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Parameters(pub BTreeMap<String, String>);
+pub struct Parameters(pub Vec<(String, String)>);
 
 impl Parameters {
     fn parse<T: std::str::FromStr>(&self, name: &str, kind: &str) -> Result<T, String> {
@@ -224,9 +236,9 @@ impl Parameters {
     /// # Errors
     /// When it is missing.
     pub fn text(&self, name: &str) -> Result<&str, String> {
-        self.0
-            .get(name)
-            .map(String::as_str)
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found
+            .map(|(_, value)| value.as_str())
             .ok_or_else(|| format!("parameter `{name}` is missing"))
     }
 
@@ -246,7 +258,8 @@ impl Parameters {
     /// Replaces a value; handy in tests.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Display) -> Self {
-        self.0.insert(name.to_owned(), value.to_string());
+        self.0.retain(|(key, _)| key != name);
+        self.0.push((name.to_owned(), value.to_string()));
         self
     }
 }

@@ -89,8 +89,8 @@ impl<D: Detector> contract::GuestMonitor for Monitor<D> {
         run: Vec<(String, String)>,
         parameters: Vec<(String, String)>,
     ) -> Result<contract::Monitor, String> {
-        let run: Facts = run.into_iter().collect();
-        let parameters = Parameters(parameters.into_iter().collect());
+        let run = Facts(run);
+        let parameters = Parameters(parameters);
         let detector = D::open(&run, &parameters)?;
         Ok(contract::Monitor::new(Self {
             inner: RefCell::new((detector, Vec::new())),

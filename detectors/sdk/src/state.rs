@@ -1,7 +1,5 @@
 //! State that is kept per series and rank, latched, saved and restored.
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +23,11 @@ pub fn restore<T: DeserializeOwned>(state: &[u8]) -> Result<T, String> {
 /// One `T` per series and rank, made when the first point arrives.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Keyed<T> {
+    /// In the order of series and rank.
     entries: Vec<(u32, u32, T)>,
     /// The entry used last: most streams have one, the others go round.
     #[serde(skip)]
     last: usize,
-    /// Where each entry is. Not saved: made again when it is first needed.
-    #[serde(skip)]
-    places: BTreeMap<(u32, u32), usize>,
 }
 
 impl<T> Default for Keyed<T> {
@@ -39,7 +35,6 @@ impl<T> Default for Keyed<T> {
         Self {
             entries: Vec::new(),
             last: 0,
-            places: BTreeMap::new(),
         }
     }
 }
@@ -48,7 +43,17 @@ impl<T> Keyed<T> {
     /// The state for a point's series and rank.
     #[inline]
     pub fn of(&mut self, point: &Point, new: impl FnOnce() -> T) -> &mut T {
-        let key = (point.series, point.rank);
+        self.at((point.series, point.rank), new)
+    }
+
+    /// The state for a rank, for detectors that look at all series together.
+    #[inline]
+    pub fn of_rank(&mut self, rank: u32, new: impl FnOnce() -> T) -> &mut T {
+        self.at((0, rank), new)
+    }
+
+    #[inline]
+    fn at(&mut self, key: (u32, u32), new: impl FnOnce() -> T) -> &mut T {
         if !self.is_at(self.last, key) {
             self.last = self.place(key, new);
         }
@@ -63,18 +68,15 @@ impl<T> Keyed<T> {
     }
 
     fn place(&mut self, key: (u32, u32), new: impl FnOnce() -> T) -> usize {
-        for at in [self.last + 1, 0] {
-            if self.is_at(at, key) {
-                return at;
-            }
+        if self.is_at(self.last + 1, key) {
+            return self.last + 1;
         }
-        if self.places.len() != self.entries.len() {
-            let keys = self.entries.iter().map(|entry| (entry.0, entry.1));
-            self.places = keys.enumerate().map(|(at, key)| (key, at)).collect();
-        }
-        *self.places.entry(key).or_insert_with(|| {
-            self.entries.push((key.0, key.1, new()));
-            self.entries.len() - 1
+        let found = self
+            .entries
+            .binary_search_by_key(&key, |entry| (entry.0, entry.1));
+        found.unwrap_or_else(|at| {
+            self.entries.insert(at, (key.0, key.1, new()));
+            at
         })
     }
 

@@ -77,7 +77,7 @@ impl<D: Detector> Harness<D> {
     /// # Errors
     /// What the detector says against the parameters.
     pub fn with(parameters: Parameters) -> Result<Self, String> {
-        let detector = D::open(&Facts::new(), &parameters)?;
+        let detector = D::open(&Facts::default(), &parameters)?;
         let interests = detector.interests();
         let (series, finite) = (Vec::new(), BTreeMap::new());
         Ok(Self {
@@ -158,7 +158,7 @@ impl<D: Detector> Harness<D> {
     /// When it does not keep state, or refuses what it saved.
     pub fn restart(&mut self) -> Result<(), String> {
         let state = self.detector.save().ok_or("it keeps no state")?;
-        self.detector = D::open(&Facts::new(), &self.parameters)?;
+        self.detector = D::open(&Facts::default(), &self.parameters)?;
         self.detector.restore(&state)
     }
 }

@@ -9,8 +9,6 @@ use super::Outcome;
 use super::options::{self, Configured, Shown};
 use super::output::say;
 use super::watch::Live;
-use crate::decode::Decoder;
-use crate::exit::Ending;
 
 /// Watch a simulated GRPO run that goes wrong, live, with nothing configured
 #[derive(Debug, Clone, ClapArgs)]
@@ -32,13 +30,13 @@ pub(super) fn run(args: &Args) -> Outcome {
     let loaded = args.configured.load()?;
     let config = &loaded.config;
     let pipeline = options::pipeline(config, 1, true, |_| {})?;
-    let decoder = Decoder::new(options::decoding(config, "demo", "grpo-demo", &pipeline));
+    let decoding = options::decoding(config, "demo", "grpo-demo", &pipeline);
     let form = args.shown.form(config);
     let sinks = form
         .map(|form| options::stderr_console(config, form))
         .into_iter()
         .collect();
-    let mut live = Live::new(decoder, pipeline, sinks)?;
+    let mut live = Live::new(decoding, pipeline, sinks)?;
     if !args.shown.quiet {
         say("runwatch: a simulated GRPO run; what it prints goes to stdout, alerts to stderr");
     }
@@ -59,7 +57,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if !args.shown.quiet {
         say("runwatch: now yours: python train.py 2>&1 | runwatch");
     }
-    Ok(ending.max(Ending::Fine))
+    Ok(ending)
 }
 
 /// A GRPO run as TRL prints it: healthy, a loss spike with its gradient, a

@@ -1,7 +1,7 @@
 //! `runwatch detector`: what detectors there are, and what one is.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::{Args as ClapArgs, Subcommand};
@@ -9,8 +9,9 @@ use clap::{Args as ClapArgs, Subcommand};
 use super::Outcome;
 use super::options::Configured;
 use super::output::print;
+use crate::config::{Config, did_you_mean, list_names, toml_value};
 use crate::exit::{Ending, Failure};
-use crate::load::{BUILTIN, Loader, builtin_names, is_component_path};
+use crate::load::{BUILTIN, Loader, is_component_path};
 use crate::sandbox::component::CONTRACT_VERSION;
 use crate::sandbox::{Component, Limits};
 
@@ -40,6 +41,8 @@ struct Inspect {
     /// The name of a detector, or a component file
     #[arg(value_name = "NAME|PATH")]
     what: String,
+    #[command(flatten)]
+    configured: Configured,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
@@ -76,39 +79,49 @@ fn run_list(args: &List) -> Outcome {
 
 fn run_inspect(args: &Inspect) -> Outcome {
     let loader = Loader::new().map_err(|error| Failure::new(Ending::Detector, error))?;
-    let cached;
-    let (origin, bytes) = match BUILTIN.iter().find(|(name, _)| *name == args.what) {
-        Some((_, bytes)) => ("built in".to_owned(), *bytes),
-        None => {
-            let path = PathBuf::from(&args.what);
-            if is_component_path(&args.what).is_none() && !path.exists() {
-                return Err(unknown(&args.what));
-            }
-            cached = std::fs::read(&path)
-                .with_context(|| format!("cannot read `{}`", path.display()))
+    let builtin = BUILTIN.iter().find(|(name, _)| *name == args.what);
+    let (component, origin) = match builtin {
+        Some((_, bytes)) => (loader.component(bytes, &Limits::default()), None),
+        None if is_component_path(&args.what).is_some() || Path::new(&args.what).is_file() => {
+            let bytes = std::fs::read(&args.what)
+                .with_context(|| format!("cannot read `{}`", args.what))
                 .map_err(|error| Failure::new(Ending::Detector, error))?;
-            (path.display().to_string(), cached.as_slice())
+            let component = loader.component(&bytes, &Limits::default());
+            (component, Some(args.what.clone()))
+        }
+        None => {
+            // One of the user's own, by the name that the configuration gives it.
+            let config = args.configured.load()?.config;
+            let detector = config
+                .detectors
+                .iter()
+                .find(|detector| detector.name == args.what)
+                .ok_or_else(|| unknown(&args.what, &config))?;
+            let path = detector
+                .path
+                .as_ref()
+                .map(|path| path.display().to_string());
+            (loader.detector(&config, detector), path)
         }
     };
-    let component = loader
-        .component(bytes, &Limits::default())
+    let component = component
         .with_context(|| format!("`{}`", args.what))
         .map_err(|error| Failure::new(Ending::Detector, error))?;
+    let origin = origin.unwrap_or_else(|| "built in".to_owned());
     print(&describe(&component, &origin));
     Ok(Ending::Fine)
 }
 
-fn unknown(name: &str) -> Failure {
-    let names = builtin_names();
-    let nearest = names
-        .iter()
-        .copied()
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    let hint = match nearest.filter(|nearest| strsim::jaro_winkler(nearest, name) > 0.75) {
-        Some(nearest) => {
-            format!("did you mean `{nearest}`? A file needs a path, as in `./{name}.wasm`")
-        }
-        None => format!("the built-in ones are {}", names.join(", ")),
+fn unknown(name: &str, config: &Config) -> Failure {
+    let names = || {
+        config
+            .detectors
+            .iter()
+            .map(|detector| detector.name.as_str())
+    };
+    let hint = match did_you_mean(name, names()) {
+        Some(question) => format!("{question} A file needs a path, as in `./{name}.wasm`"),
+        None => format!("there are {}", list_names(names())),
     };
     Failure::new(Ending::Usage, anyhow!("there is no detector `{name}`")).hint(hint)
 }
@@ -146,26 +159,11 @@ fn describe(component: &Component, origin: &str) -> String {
         description.name
     );
     for parameter in &description.parameters {
-        let unit = if parameter.unit.is_empty() {
-            String::new()
-        } else {
-            format!(" {}", parameter.unit)
-        };
-        let default = if parameter.default.is_empty() {
-            "\"\""
-        } else {
-            &parameter.default
-        };
-        let _ = writeln!(
-            text,
-            "  {} = {default}{unit}  ({})",
-            parameter.name,
-            parameter.expected()
-        );
-        if !parameter.doc.is_empty() {
-            for line in textwrap::wrap(&parameter.doc, 90) {
-                let _ = writeln!(text, "      {line}");
-            }
+        let default = toml_value(parameter.kind, &parameter.default);
+        let expected = parameter.expected();
+        let _ = writeln!(text, "  {} = {default}  # {expected}", parameter.name);
+        for line in textwrap::wrap(&parameter.doc, 90) {
+            let _ = writeln!(text, "      {line}");
         }
     }
     if description.parameters.is_empty() {

@@ -8,7 +8,9 @@ mod output;
 mod review;
 mod watch;
 
-use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
+
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{Ending, Failure};
 
@@ -54,7 +56,13 @@ pub fn main() -> u8 {
             let asked = error.exit_code() == 0;
             // Nothing can be done about a closed standard error.
             let _ = error.print();
-            return if asked { Ending::Fine } else { Ending::Usage }.code();
+            if asked {
+                return Ending::Fine.code();
+            }
+            if meant_to_watch() {
+                watch::only_pass_through();
+            }
+            return Ending::Usage.code();
         }
     };
     let outcome = match cli.command {
@@ -71,4 +79,16 @@ pub fn main() -> u8 {
             failure.ending.code()
         }
     }
+}
+
+/// Whether a job may be writing to us, though the command line is wrong: one
+/// that names no subcommand, at the end of a pipe. Ending would kill the job.
+fn meant_to_watch() -> bool {
+    let command = Cli::command();
+    let names_subcommand = std::env::args_os().skip(1).any(|argument| {
+        command
+            .get_subcommands()
+            .any(|sub| argument == sub.get_name())
+    });
+    !names_subcommand && !std::io::stdin().is_terminal()
 }

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::config::{self, Color, Config, Flags, Loaded, Place, Style};
 use crate::decode;
-use crate::deliver::sinks::console::{Console, Form};
+use crate::deliver::sinks::console::{Console, Form, colour_wanted};
 use crate::deliver::sinks::file::AlertFile;
 use crate::deliver::{Sink, SinkError};
 use crate::detect::{Budget, Detect, Settings};
@@ -88,14 +88,13 @@ impl Shown {
 
 /// Whether to use colour on a stream.
 pub(super) fn colour(config: &Config, terminal: bool) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let variable = |name: &str| std::env::var_os(name);
     match config.console.color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            terminal
-                && !set("NO_COLOR")
-                && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            let (no_color, term) = (variable("NO_COLOR"), variable("TERM"));
+            terminal && colour_wanted(no_color.as_deref(), term.as_deref())
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::decode::Tally;
+
 /// Writes a line to standard error.
 pub(super) fn say(line: &str) {
     // With nobody to read it there is nobody to tell.
@@ -12,6 +14,32 @@ pub(super) fn say(line: &str) {
 pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Says what became of one input.
+pub(super) fn summarize(input: &str, tally: &Tally) {
+    let mut line = format!(
+        "runwatch: {input}: {} in {}",
+        count(tally.records, "record", "records"),
+        count(tally.lines, "line", "lines")
+    );
+    for (number, what) in [
+        (tally.malformed, "malformed and skipped"),
+        (tally.too_long, "too long and cut"),
+        (tally.refused_fields, "fields beyond max-metrics left out"),
+        (tally.refused_records, "records beyond max-runs left out"),
+    ] {
+        if number > 0 {
+            line.push_str(&format!(", {} {what}", grouped(number)));
+        }
+    }
+    say(&line);
+    if let Some((number, problem)) = &tally.first_malformed {
+        say(&format!("runwatch: {input}:{number}: {problem}"));
+    }
+    if tally.records == 0 && tally.lines > 0 {
+        say("hint: runwatch reads JSON lines, Python dicts, and lines such as `step=10 loss=2.5`");
+    }
 }
 
 /// `1 alert`, `2 alerts`.

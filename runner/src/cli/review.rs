@@ -9,10 +9,10 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::Outcome;
 use super::options::{self, Configured, Shown};
-use super::output::{count, say};
+use super::output::{count, say, summarize};
 use crate::alert::{Alert, Severity, State};
 use crate::config::Config;
-use crate::decode::{Decoder, Tally};
+use crate::decode::Decoder;
 use crate::deliver::sinks::console::Console;
 use crate::deliver::sinks::json::JsonLines;
 use crate::deliver::{Sink, SinkError};
@@ -89,13 +89,16 @@ pub(super) fn run(args: &Args) -> Outcome {
             let (input, run) = names_of(path);
             decoder.begin(&input, config.run.as_deref().unwrap_or(&run));
         }
-        if let Err(error) = read(path, &mut decoder, &mut pipeline, &mut out) {
+        let read = read(path, &mut decoder, &mut pipeline, &mut out);
+        let failed = read.is_err();
+        if let Err(error) = read {
             // The other files are still worth reading.
             say(&Failure::new(Ending::Input, error).to_string());
             worst_problem = Some(Ending::Input);
         }
-        if !quiet {
-            summarize(&names_of(path).0, &decoder.tally());
+        let tally = decoder.tally();
+        if !quiet && (!failed || tally.lines > 0) {
+            summarize(&names_of(path).0, &tally);
         }
         if out.closed {
             break;
@@ -272,31 +275,6 @@ impl Out {
                 self.closed = true;
             }
         }
-    }
-}
-
-/// What became of one input.
-fn summarize(input: &str, tally: &Tally) {
-    let mut line = format!(
-        "runwatch: {input}: {} in {}",
-        count(tally.records, "record", "records"),
-        count(tally.lines, "line", "lines")
-    );
-    let mut more = |number: u64, text: &str| {
-        if number > 0 {
-            line.push_str(&format!(", {} {text}", count(number, "", "").trim_end()));
-        }
-    };
-    more(tally.malformed, "malformed and skipped");
-    more(tally.too_long, "too long and cut");
-    more(tally.refused_fields, "fields beyond max-metrics left out");
-    more(tally.refused_records, "records beyond max-runs left out");
-    say(&line);
-    if let Some((number, problem)) = &tally.first_malformed {
-        say(&format!("runwatch: {input}:{number}: {problem}"));
-    }
-    if tally.records == 0 && tally.lines > 0 {
-        say("hint: runwatch reads JSON lines, Python dicts, and lines such as `step=10 loss=2.5`");
     }
 }
 

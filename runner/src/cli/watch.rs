@@ -10,10 +10,10 @@ use clap::Args as ClapArgs;
 
 use super::Outcome;
 use super::options::{self, Configured, Shown};
-use super::output::{count, say};
+use super::output::{count, say, summarize};
 use crate::alert::{Alert, State};
 use crate::config::Config;
-use crate::decode::Decoder;
+use crate::decode::{self, Decoder};
 use crate::deliver::{Outbox, Sink};
 use crate::exit::{Ending, Failure};
 use crate::input::queue::Popped;
@@ -51,17 +51,27 @@ pub(super) fn run(args: &Args) -> Outcome {
         )
     })?;
     let result = watch(args, &queue);
-    if result.is_err() {
-        // A wrong configuration must not cost the job its output, nor kill it
-        // with a broken pipe.
-        if let Err(failure) = &result {
-            say(&failure.to_string());
-            say("runwatch: not watching; the output passes through unchanged");
-        }
-        while queue.pop(Duration::from_secs(3600)) != Popped::Ended {}
-        return Ok(result.err().map_or(Ending::Fine, |failure| failure.ending));
+    // A wrong configuration must not cost the job its output, nor kill it with
+    // a broken pipe.
+    result.or_else(|failure| {
+        say(&failure.to_string());
+        pass_through(&queue);
+        Ok(failure.ending)
+    })
+}
+
+/// Copies standard input to standard output and does nothing else: for a
+/// command line that cannot be understood at the end of a job's pipe.
+pub(super) fn only_pass_through() {
+    let queue = Arc::new(Queue::new());
+    if passthrough::start(queue.clone(), true).is_ok() {
+        pass_through(&queue);
     }
-    result
+}
+
+fn pass_through(queue: &Queue) {
+    say("runwatch: not watching; the output passes through unchanged");
+    while queue.pop(Duration::from_secs(3600)) != Popped::Ended {}
 }
 
 fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
@@ -74,8 +84,8 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
         }
     };
     let pipeline = options::pipeline(config, 1, true, note)?;
-    let decoder = Decoder::new(options::decoding(config, "stdin", &run_name(), &pipeline));
-    let mut live = Live::new(decoder, pipeline, sinks(args, config)?)?;
+    let decoding = options::decoding(config, "stdin", &run_name(), &pipeline);
+    let mut live = Live::new(decoding, pipeline, sinks(args, config)?)?;
     let interrupted = interrupts(queue)?;
     if !quiet {
         say(&format!(
@@ -159,6 +169,7 @@ fn interrupts(queue: &Arc<Queue>) -> Result<Arc<AtomicBool>, Failure> {
 
 /// A stream that is being watched.
 pub(super) struct Live {
+    input: Arc<str>,
     decoder: Decoder,
     pub(super) pipeline: Pipeline,
     outbox: Outbox,
@@ -168,7 +179,7 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(
-        decoder: Decoder,
+        decoding: decode::Options,
         pipeline: Pipeline,
         sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, Failure> {
@@ -179,7 +190,8 @@ impl Live {
             )
         })?;
         Ok(Self {
-            decoder,
+            input: decoding.input.clone(),
+            decoder: Decoder::new(decoding),
             pipeline,
             outbox,
             alerts: Vec::new(),
@@ -240,19 +252,11 @@ impl Live {
             ending = ending.max(Ending::Detector);
         }
         if !quiet {
-            let tally = self.decoder.tally();
+            summarize(&self.input, &self.decoder.tally());
             say(&format!(
-                "runwatch: {}, {} in {}",
-                count(self.fired, "alert", "alerts"),
-                count(tally.records, "record", "records"),
-                count(tally.lines, "line", "lines")
+                "runwatch: {}",
+                count(self.fired, "alert", "alerts")
             ));
-            if let Some((line, problem)) = tally.first_malformed {
-                say(&format!(
-                    "runwatch: {} malformed, first in line {line}: {problem}",
-                    tally.malformed
-                ));
-            }
         }
         ending
     }

@@ -28,12 +28,14 @@ pub mod units;
 
 pub use detectors::RESERVED;
 pub use error::{ConfigError, Problem};
+pub(crate) use error::{did_you_mean, list_names};
 pub use flags::Flags;
 pub(crate) use literal::number;
 pub use load::{Loaded, Place, load};
 pub use origin::Origin;
 pub use parameters::{Parameter, resolve, resolve_with_origins};
 pub use reader::Setting;
+pub(crate) use show::written as toml_value;
 pub use show::{show, template};
 pub use tree::{Node, Value};
 pub use types::{Alerts, Color, Config, Console, Decode, Detector, Faults, Given, Limits, Style};

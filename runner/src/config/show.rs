@@ -53,7 +53,8 @@ pub fn show(
     Ok(render(&settings))
 }
 
-fn written(kind: Kind, value: &str) -> String {
+/// A parameter's value as TOML.
+pub(crate) fn written(kind: Kind, value: &str) -> String {
     match kind {
         Kind::Number | Kind::Integer | Kind::Boolean => value.to_owned(),
         Kind::Text => literal::text(value),

@@ -31,6 +31,8 @@ pub(super) fn intern(keys: &mut Keys, previous: KeyId, name: &[u8]) -> KeyId {
     keys.intern(if plain { previous } else { REFUSED }, name)
 }
 
+// By value, as `map_err` hands it over.
+#[allow(clippy::needless_pass_by_value)]
 fn describe(error: jiter::JiterError) -> String {
     format!("{} at column {}", error.error_type, error.index + 1)
 }

@@ -23,12 +23,16 @@ pub(crate) const START: KeyId = 0;
 pub(crate) const REFUSED: KeyId = 1;
 
 pub(crate) struct Key {
-    name: Box<[u8]>,
-    /// The first eight bytes of the name, and which of them count.
+    /// How the key was printed last, from its opening quote to its value.
+    lead: Vec<u8>,
+    /// The first eight bytes of `lead`, and which of them count.
     head: u64,
     head_mask: u64,
-    /// The key that followed this one last.
-    next: KeyId,
+    /// The last eight bytes of `lead`, if it is longer than eight.
+    tail: u64,
+    /// The two keys that followed this one last, the latest first: two orders
+    /// that take turns cost no more than one.
+    next: [KeyId; 2],
     pub(crate) role: Role,
     /// What a line with this key is likely to be.
     pub(crate) evidence: Evidence,
@@ -78,26 +82,27 @@ impl Keys {
         &self.keys[id as usize]
     }
 
-    /// The key whose name stands at the beginning of `text`, ended by `quote`,
-    /// if it is the one that was predicted to follow `previous`.
-    #[inline]
-    pub(crate) fn predicted(
-        &self,
-        previous: KeyId,
-        text: &[u8],
-        quote: u8,
-    ) -> Option<(KeyId, usize)> {
-        let id = self.keys[previous as usize].next;
-        let key = &self.keys[id as usize];
-        let len = key.name.len();
-        let head: &[u8; 8] = text.first_chunk()?;
-        if u64::from_le_bytes(*head) & key.head_mask != key.head || id == START {
-            return None;
+    /// The key that stands at the beginning of `text`, if it is one of those
+    /// that were predicted to follow `previous`, and where its value begins.
+    #[inline(always)]
+    pub(crate) fn predicted(&mut self, previous: KeyId, text: &[u8]) -> Option<(KeyId, usize)> {
+        let [first, second] = self.keys[previous as usize].next;
+        if let Some(len) = self.keys[first as usize].leads(text) {
+            return Some((first, len));
         }
-        if len > 8 && text.get(8..len)? != &key.name[8..] {
-            return None;
+        let len = self.keys[second as usize].leads(text)?;
+        self.keys[previous as usize].next = [second, first];
+        Some((second, len))
+    }
+
+    /// The key with this name, which followed `previous`. `lead` is how it was
+    /// printed, from its opening quote to its value.
+    pub(crate) fn learn(&mut self, previous: KeyId, name: &[u8], lead: &[u8]) -> KeyId {
+        let id = self.intern(previous, name);
+        if id != REFUSED {
+            self.keys[id as usize].set_lead(lead);
         }
-        (*text.get(len)? == quote).then_some((id, len))
+        id
     }
 
     /// The key with this name, which followed `previous`.
@@ -110,24 +115,23 @@ impl Keys {
             }
             None => self.push(name),
         };
-        self.keys[previous as usize].next = id;
+        let next = &mut self.keys[previous as usize].next;
+        if next[0] != id {
+            *next = [id, next[0]];
+        }
         id
     }
 
     fn push(&mut self, name: &[u8]) -> KeyId {
         // Bounded by `limit`, far below u32::MAX.
         let id = self.keys.len() as KeyId;
-        let mut head = [0; 8];
-        let mut mask = [0; 8];
-        for (at, &byte) in name.iter().take(8).enumerate() {
-            head[at] = byte;
-            mask[at] = 0xff;
-        }
         let mut key = Key {
-            name: name.into(),
-            head: u64::from_le_bytes(head),
-            head_mask: u64::from_le_bytes(mask),
-            next: START,
+            lead: Vec::new(),
+            // No eight bytes are equal to this: a key without a lead is not found.
+            head: 1,
+            head_mask: 0,
+            tail: 0,
+            next: [START; 2],
             role: Role::Value,
             evidence: Evidence::None,
             metric: 0,
@@ -155,6 +159,47 @@ impl Keys {
         }
         self.keys.push(key);
         id
+    }
+}
+
+impl Key {
+    /// The length of the lead, if `text` begins with it.
+    #[inline(always)]
+    fn leads(&self, text: &[u8]) -> Option<usize> {
+        let len = self.lead.len();
+        if u64::from_le_bytes(*text.first_chunk()?) & self.head_mask != self.head {
+            return None;
+        }
+        if len > 8 {
+            // The two words overlap where the lead is shorter than sixteen.
+            let tail = text.get(len - 8..)?.first_chunk()?;
+            if u64::from_le_bytes(*tail) != self.tail {
+                return None;
+            }
+            if len > 16 && text[8..len - 8] != self.lead[8..len - 8] {
+                return None;
+            }
+        }
+        Some(len)
+    }
+
+    fn set_lead(&mut self, lead: &[u8]) {
+        if self.lead == lead {
+            return;
+        }
+        self.lead.clear();
+        self.lead.extend_from_slice(lead);
+        let mut head = [0; 8];
+        let mut mask = [0; 8];
+        for (at, &byte) in lead.iter().take(8).enumerate() {
+            head[at] = byte;
+            mask[at] = 0xff;
+        }
+        self.head = u64::from_le_bytes(head);
+        self.head_mask = u64::from_le_bytes(mask);
+        self.tail = lead
+            .last_chunk()
+            .map_or(0, |tail| u64::from_le_bytes(*tail));
     }
 }
 

@@ -29,7 +29,7 @@ use row::{Evidence, Row};
 use runs::{NO_SLOT, Runs};
 
 use crate::names::{self, Names, Role};
-use crate::record::{NO_RANK, RunBatch, Segment, Text};
+use crate::record::{NO_RANK, RunBatch, Segment, Text, Value};
 
 /// What a decoder needs to know.
 #[derive(Debug, Clone)]
@@ -161,6 +161,9 @@ impl Decoder {
         inner.bar = None;
         inner.steps = false;
         inner.tally = Tally::default();
+        // What was refused is counted by input, like everything else.
+        inner.keys.refused = 0;
+        inner.runs.refused = 0;
     }
 
     /// Takes bytes as they come.
@@ -415,30 +418,27 @@ impl Inner {
             state.slot
         };
         let batch = &mut self.segment.batches[at as usize];
-        let row = batch.steps.len() as u32;
-        batch.steps.push(step);
-        batch.times.push(time);
-        batch.ranks.push(rank);
-        batch.lines.push(number);
-        batch.order.push(self.segment.rows);
-        self.segment.rows += 1;
-        for &(id, value) in &self.row.values {
-            let key = self.keys.get(id);
-            let mut mask = key.all;
-            if key.edges != 0 && state.is_edge(key.metric, rank, value) {
-                mask |= key.edges;
+        let row = batch.push(step, time, rank, number, &mut self.segment.rows);
+        let seen = state.seen(rank);
+        for field in &self.row.values {
+            let mut mask = field.all;
+            if field.edges != 0 && seen.is_edge(field.metric, field.value) {
+                mask |= field.edges;
             }
             if mask != 0 {
-                batch.metrics.push(key.metric);
-                batch.rows.push(row);
-                batch.values.push(value);
-                batch.masks.push(mask);
+                batch.mask |= mask;
+                batch.values.push(Value {
+                    metric: field.metric,
+                    row,
+                    value: field.value,
+                    mask,
+                });
             }
         }
         for (id, mask, content) in self.row.labels.drain(..) {
-            let name = self.keys.metrics()[self.keys.get(id).metric as usize]
-                .source
-                .to_string();
+            let metric = self.keys.get(id).metric as usize;
+            let name = self.keys.metrics()[metric].source.to_string();
+            batch.mask |= mask;
             batch.texts.push(Text {
                 row,
                 mask,
@@ -468,13 +468,9 @@ impl Inner {
                 self.segment.batches.push(batch);
             }
             let batch = &mut self.segment.batches[state.slot as usize];
-            let row = batch.steps.len() as u32;
-            batch.steps.push(step);
-            batch.times.push(self.now);
-            batch.ranks.push(rank.unwrap_or(NO_RANK));
-            batch.lines.push(number);
-            batch.order.push(self.segment.rows);
-            self.segment.rows += 1;
+            let rank = rank.unwrap_or(NO_RANK);
+            let row = batch.push(step, self.now, rank, number, &mut self.segment.rows);
+            batch.mask |= mask;
             let content = String::from_utf8_lossy(text).into_owned();
             let name = needle.clone();
             batch.texts.push(Text {

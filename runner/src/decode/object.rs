@@ -29,24 +29,13 @@ pub(crate) fn read<const PYTHON: bool>(
         return Ok(at + 1);
     }
     loop {
-        if line.get(at) != Some(&quote) {
-            return Err(GaveUp);
-        }
-        at += 1;
         let rest = &line[at..];
-        let (id, len) = match keys.predicted(previous, rest, quote) {
+        let (id, len) = match keys.predicted(previous, rest) {
             Some(found) => found,
-            None => {
-                let len = plain_text(rest, quote).ok_or(GaveUp)?;
-                (keys.intern(previous, &rest[..len]), len)
-            }
+            None => unpredicted(rest, quote, keys, previous).ok_or(GaveUp)?,
         };
         previous = id;
-        at = skip_blanks(line, at + len + 1);
-        if line.get(at) != Some(&b':') {
-            return Err(GaveUp);
-        }
-        at = skip_blanks(line, at + 1);
+        at = skip_blanks(line, at + len);
         let rest = &line[at..];
         match *rest.first().ok_or(GaveUp)? {
             b'0'..=b'9' => {
@@ -72,13 +61,29 @@ pub(crate) fn read<const PYTHON: bool>(
             }
             _ => at += literal::<PYTHON>(rest, keys, id, row).ok_or(GaveUp)?,
         }
-        at = skip_blanks(line, at);
+        if let Some(b' ' | b'\t') = line.get(at) {
+            at = skip_blanks(line, at);
+        }
         match line.get(at) {
             Some(b',') => at = skip_blanks(line, at + 1),
             Some(b'}') => return Ok(at + 1),
             _ => return Err(GaveUp),
         }
     }
+}
+
+/// Reads a key that was not predicted: the key, and where its value begins.
+fn unpredicted(rest: &[u8], quote: u8, keys: &mut Keys, previous: KeyId) -> Option<(KeyId, usize)> {
+    if rest.first() != Some(&quote) {
+        return None;
+    }
+    let len = plain_text(&rest[1..], quote)?;
+    let colon = skip_blanks(rest, len + 2);
+    if rest.get(colon) != Some(&b':') {
+        return None;
+    }
+    let value = skip_blanks(rest, colon + 1);
+    Some((keys.learn(previous, &rest[1..=len], &rest[..value]), value))
 }
 
 /// Reads a literal, and gives its length.

@@ -1,16 +1,16 @@
 //! One line's worth of fields, before it is known to be a record.
 
-use super::keys::{KeyId, Keys, REFUSED};
+use super::keys::{Key, KeyId, Keys, REFUSED};
 use super::number::spelled;
 use super::time;
 use crate::names::Role;
-use crate::record::{Mask, NO_RANK};
+use crate::record::{Mask, MetricId, NO_RANK};
 
 /// The fields of one line. Reused from line to line, so that the hot path
 /// allocates nothing.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Row {
-    pub(crate) values: Vec<(KeyId, f64)>,
+    pub(crate) values: Vec<Field>,
     /// Texts of labels that somebody asked for.
     pub(crate) labels: Vec<(KeyId, Mask, String)>,
     /// The explicit step and its priority: the smallest wins.
@@ -29,6 +29,18 @@ pub(crate) struct Row {
     pub(crate) evidence: Evidence,
     /// Whether a value is a measurement and not a setting such as `lr`.
     pub(crate) measures: bool,
+    /// Numbers that are no step, time or name, wanted or not.
+    numbers: u32,
+}
+
+/// A number of a line, and what its key says of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Field {
+    pub(crate) value: f64,
+    pub(crate) metric: MetricId,
+    /// Who wants every value, and who wants only edges.
+    pub(crate) all: Mask,
+    pub(crate) edges: Mask,
 }
 
 /// What makes a line with fields a record and not a dump of a configuration.
@@ -60,12 +72,13 @@ impl Row {
         self.has_project = false;
         self.evidence = Evidence::None;
         self.measures = false;
+        self.numbers = 0;
     }
 
     /// Whether the fields make a record, given the least evidence that the line needs.
     #[inline]
     pub(crate) fn is_record(&self, least: Evidence) -> bool {
-        self.evidence >= least && (self.step.is_some() || !self.values.is_empty())
+        self.evidence >= least && (self.step.is_some() || self.numbers > 0)
     }
 
     /// Takes a number. `integer` says that it was printed without a point.
@@ -76,15 +89,29 @@ impl Row {
             self.evidence = self.evidence.max(key.evidence);
             self.measures |= key.evidence != Evidence::Weak;
             if id != REFUSED {
-                self.values.push((id, value));
+                self.push(key, value);
             }
         } else {
-            self.number_with_role(key.role, id, value, integer);
+            self.number_with_role(key, value, integer);
         }
     }
 
-    fn number_with_role(&mut self, role: Role, id: KeyId, value: f64, integer: bool) {
-        match role {
+    #[inline(always)]
+    fn push(&mut self, key: &Key, value: f64) {
+        // A value that nobody wants is not worth keeping.
+        if key.all | key.edges != 0 {
+            self.values.push(Field {
+                value,
+                metric: key.metric,
+                all: key.all,
+                edges: key.edges,
+            });
+        }
+        self.numbers += 1;
+    }
+
+    fn number_with_role(&mut self, key: &Key, value: f64, integer: bool) {
+        match key.role {
             Role::Value => {}
             Role::Step(priority) => {
                 if value.abs() <= MAX_STEP && self.step.is_none_or(|(best, _)| priority < best) {
@@ -97,11 +124,11 @@ impl Row {
                 if integer && value.abs() <= MAX_STEP {
                     self.epoch = Some(value as i64);
                 }
-                self.values.push((id, value));
+                self.push(key, value);
             }
             Role::Time => match time::from_number(value) {
                 Some(time) => self.time = Some(time),
-                None => self.values.push((id, value)),
+                None => self.push(key, value),
             },
             Role::Rank => {
                 if value >= 0.0 && value < f64::from(NO_RANK) {

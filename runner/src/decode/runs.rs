@@ -38,8 +38,8 @@ pub(super) struct RunState {
     pub(super) step: i64,
     pub(super) rows: i64,
     /// By metric, of rows without a rank.
-    seen: Vec<u8>,
-    seen_by_rank: FxHashMap<u32, Vec<u8>>,
+    seen: Seen,
+    seen_by_rank: FxHashMap<u32, Seen>,
 }
 
 impl RunState {
@@ -49,7 +49,7 @@ impl RunState {
             source: StepSource::Unknown,
             step: 0,
             rows: 0,
-            seen: Vec::new(),
+            seen: Seen::default(),
             seen_by_rank: FxHashMap::default(),
         }
     }
@@ -79,28 +79,39 @@ impl RunState {
         self.step
     }
 
-    /// Whether this value is an edge: the first of its series and rank, one
-    /// that is not finite, or the first finite one after such a one.
+    /// What is known of the series of one rank.
     #[inline]
-    pub(super) fn is_edge(&mut self, metric: MetricId, rank: u32, value: f64) -> bool {
-        let seen = if rank == NO_RANK {
+    pub(super) fn seen(&mut self, rank: u32) -> &mut Seen {
+        if rank == NO_RANK {
             &mut self.seen
         } else {
             self.seen_by_rank.entry(rank).or_default()
-        };
-        let at = metric as usize;
-        if at >= seen.len() {
-            seen.resize(at + 1, UNSEEN);
         }
-        let was = std::mem::replace(
-            &mut seen[at],
-            if value.is_finite() {
-                FINITE
-            } else {
-                NOT_FINITE
-            },
-        );
-        was != FINITE || !value.is_finite()
+    }
+}
+
+/// What is known of each series' last value, by metric.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Vec<u8>);
+
+impl Seen {
+    /// Whether this value is an edge: the first of its series, one that is not
+    /// finite, or the first finite one after such a one.
+    #[inline(always)]
+    pub(super) fn is_edge(&mut self, metric: MetricId, value: f64) -> bool {
+        let at = metric as usize;
+        if value.is_finite() && self.0.get(at) == Some(&FINITE) {
+            return false;
+        }
+        if at >= self.0.len() {
+            self.0.resize(at + 1, UNSEEN);
+        }
+        self.0[at] = if value.is_finite() {
+            FINITE
+        } else {
+            NOT_FINITE
+        };
+        true
     }
 }
 

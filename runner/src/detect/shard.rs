@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use rustc_hash::FxHashMap;
 
 use super::guest::{Guest, text};
-use super::supervise::Record;
+use super::supervise::{Budget, Record};
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
@@ -23,6 +23,10 @@ const SAVE_CALLS: usize = 64;
 
 /// Ticks made up for in one silence; after that, time jumps to its end.
 const MAX_TICKS: usize = 1000;
+
+/// A detector is off for all runs of a thread after so many budgets of faults:
+/// a deadline costs a second each.
+const TOTAL_BUDGET: usize = 4;
 
 /// The end of a segment, for findings that belong to no row.
 const AT_END: u32 = u32::MAX;
@@ -66,6 +70,7 @@ pub(super) struct Shard {
 struct Slot {
     /// `None` before the first run and after a fault.
     guest: Option<Box<dyn Guest>>,
+    /// The faults of all its runs in this shard.
     record: Record,
     tick_every: Option<f64>,
     watched: FxHashMap<RunId, Watched>,
@@ -78,6 +83,8 @@ struct Watched {
     open: bool,
     /// The detector refused this run.
     refused: bool,
+    /// The faults in this run.
+    record: Record,
     /// Metrics up to here have been announced or are of no interest.
     defined: usize,
     saved: Option<Vec<u8>>,
@@ -170,11 +177,18 @@ impl Shard {
             if time >= due {
                 self.feed(number, segment, batch, from, row, events);
                 from = row;
-                let order = batch.order[row];
+                let order = batch.places[row].order;
                 self.ticks(number, batch.run, time, order, events);
             }
         }
         self.feed(number, segment, batch, from, batch.len(), events);
+    }
+
+    fn may_run(&self, number: usize, run: RunId, now: f64) -> bool {
+        let slot = &self.slots[number];
+        let live = self.settings.live;
+        let run = slot.watched.get(&run);
+        slot.record.may_run(now, live) && run.is_none_or(|run| run.record.may_run(now, live))
     }
 
     fn watch(&mut self, number: usize, run: RunId) -> &mut Watched {
@@ -196,10 +210,7 @@ impl Shard {
         }
         // The batch is fed again once: the first fault may be bad luck.
         for _attempt in 0..2 {
-            if !self.slots[number]
-                .record
-                .may_run(segment.now, self.settings.live)
-            {
+            if !self.may_run(number, batch.run, segment.now) {
                 return;
             }
             match self.try_feed(number, segment, batch, from, to) {
@@ -209,7 +220,9 @@ impl Shard {
                         Event {
                             run: batch.run,
                             detector: number,
-                            order: row.map_or(batch.order[to - 1], |row| batch.order[row as usize]),
+                            order: row.map_or(batch.places[to - 1].order, |row| {
+                                batch.places[row as usize].order
+                            }),
                             row,
                             what: What::Found(finding),
                         }
@@ -218,7 +231,7 @@ impl Shard {
                 }
                 Ok(Err(refusal)) => {
                     if let Some(failure) = refusal {
-                        let order = batch.order[from];
+                        let order = batch.places[from].order;
                         events.push(Event {
                             run: batch.run,
                             detector: number,
@@ -231,11 +244,11 @@ impl Shard {
                 }
                 Err(fault) => {
                     let steps = Some((batch.steps[from], batch.steps[to - 1]));
-                    let failure = self.failed(number, fault, steps, segment.now);
+                    let failure = self.failed(number, batch.run, fault, steps, segment.now);
                     events.push(Event {
                         run: batch.run,
                         detector: number,
-                        order: batch.order[from],
+                        order: batch.places[from].order,
                         row: Some(from as u32),
                         what: What::Failed(failure),
                     });
@@ -308,21 +321,37 @@ impl Shard {
         Ok(Ok(found))
     }
 
-    /// Buries a guest that faulted and decides what comes next.
+    /// Buries a guest that faulted and decides what comes next. The budget
+    /// counts per run, so that what happens in one run does not depend on which
+    /// others share its thread; far beyond it the detector is off for all.
     fn failed(
         &mut self,
         number: usize,
+        run: RunId,
         fault: Fault,
         steps: Option<(i64, i64)>,
         now: f64,
     ) -> Failure {
+        let budget = self.settings.budget;
         let slot = &mut self.slots[number];
         slot.guest = None;
         for watched in slot.watched.values_mut() {
             watched.open = false;
         }
-        let quarantined = slot.record.fault(now, self.settings.budget);
-        let next = if quarantined {
+        let in_run = slot
+            .watched
+            .entry(run)
+            .or_default()
+            .record
+            .fault(now, budget);
+        let in_all = slot.record.fault(
+            now,
+            Budget {
+                faults: budget.faults.saturating_mul(TOTAL_BUDGET),
+                ..budget
+            },
+        );
+        let next = if in_run || in_all {
             Next::Quarantined
         } else {
             Next::Restarted
@@ -358,7 +387,9 @@ impl Shard {
             };
             let at = if count >= MAX_TICKS { now } else { due };
             watched.next_tick = Some(at + every);
-            if !watched.open || !slot.record.may_run(now, self.settings.live) {
+            let live = self.settings.live;
+            let may_run = slot.record.may_run(now, live) && watched.record.may_run(now, live);
+            if !watched.open || !may_run {
                 continue;
             }
             let Some(guest) = &mut slot.guest else {
@@ -407,7 +438,7 @@ impl Shard {
                 .into_iter()
                 .map(|(_, finding)| What::Found(finding))
                 .collect(),
-            Err(fault) => vec![What::Failed(self.failed(number, fault, None, now))],
+            Err(fault) => vec![What::Failed(self.failed(number, run, fault, None, now))],
         };
         events.extend(what.into_iter().map(|what| Event {
             run,
@@ -478,14 +509,24 @@ impl Scratch {
         self.values.clear();
         self.texts.clear();
         self.picked.clear();
-        let first = batch.rows.partition_point(|&row| (row as usize) < from);
-        let last = batch.rows.partition_point(|&row| (row as usize) < to);
-        for at in first..last {
-            if batch.masks[at] & bit != 0 {
-                self.indices.push(batch.metrics[at]);
-                self.rows.push(batch.rows[at] - from as u32);
-                self.values.push(batch.values[at]);
-            }
+        if batch.mask & bit == 0 {
+            return false;
+        }
+        let all = from == 0 && to == batch.len();
+        let part = |row: usize| {
+            batch
+                .values
+                .partition_point(|value| (value.row as usize) < row)
+        };
+        let values = if all {
+            &batch.values[..]
+        } else {
+            &batch.values[part(from)..part(to)]
+        };
+        for value in values.iter().filter(|value| value.mask & bit != 0) {
+            self.indices.push(value.metric);
+            self.rows.push(value.row - from as u32);
+            self.values.push(value.value);
         }
         for item in &batch.texts {
             if item.mask & bit != 0 && (from..to).contains(&(item.row as usize)) {

@@ -61,7 +61,8 @@ impl Record {
     /// Whether it may run at stream time `now`. Time that stands still or is
     /// unknown pauses nobody.
     pub(super) fn may_run(&self, now: f64, live: bool) -> bool {
-        !self.quarantined && !(live && now < self.until)
+        let pauses = live && now < self.until;
+        !self.quarantined && !pauses
     }
 }
 

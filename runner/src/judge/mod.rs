@@ -32,7 +32,7 @@ use self::identity::Transition;
 pub use self::watch::MAX_FINGERPRINTS;
 use self::watch::Watch;
 use crate::alert::{Alert, Finding, Location, Severity, State};
-use crate::record::{Run, RunId};
+use crate::record::{NO_RANK, Run, RunId};
 
 /// What to let out.
 #[derive(Debug, Clone, PartialEq)]
@@ -296,6 +296,36 @@ impl Judge {
             };
             let withheld = watch.progress(&self.policy, &self.host, at, out);
             self.suppressed.add(Reason::Cap, withheld);
+        }
+    }
+
+    /// [`Judge::progress`] for several rows, whose columns have one length. Each
+    /// alert comes with the number of its row.
+    pub fn progress_rows(
+        &mut self,
+        run: RunId,
+        steps: &[i64],
+        times: &[f64],
+        ranks: &[u32],
+        out: &mut Vec<(usize, Alert)>,
+    ) {
+        let Some(watch) = self.watches.get_mut(&run) else {
+            return;
+        };
+        let mut alerts = Vec::new();
+        let rows = steps.iter().zip(times).zip(ranks);
+        for (row, ((&step, &time), &rank)) in rows.enumerate() {
+            if !watch.concerns(step, time) {
+                continue;
+            }
+            let at = Moment {
+                step: Some(step),
+                rank: Some(rank).filter(|&rank| rank != NO_RANK),
+                time,
+            };
+            let withheld = watch.progress(&self.policy, &self.host, at, &mut alerts);
+            self.suppressed.add(Reason::Cap, withheld);
+            out.extend(alerts.drain(..).map(|alert| (row, alert)));
         }
     }
 

@@ -6,5 +6,5 @@ wasmtime::component::bindgen!({
     world: "detector-component",
 });
 
+pub use self::runwatch::detector::types;
 pub use exports::runwatch::detector::detector as contract;
-pub use runwatch::detector::types;

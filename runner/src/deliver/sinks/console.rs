@@ -2,6 +2,7 @@
 //!
 //! Everything that may come from a log is escaped before it is shown.
 
+use std::ffi::OsStr;
 use std::io::Write;
 
 use textwrap::core::display_width;
@@ -46,6 +47,12 @@ impl<W: Write + Send> Console<W> {
             width,
         }
     }
+}
+
+/// Whether a terminal's user wants colours, by `NO_COLOR` and `TERM`.
+#[must_use]
+pub fn colour_wanted(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty) && term != Some(OsStr::new("dumb"))
 }
 
 impl<W: Write + Send> Sink for Console<W> {
@@ -220,7 +227,7 @@ mod tests {
 
     fn shown(alert: &Alert, form: Form, colour: bool, width: usize) -> String {
         let mut bytes = Vec::new();
-        Console::new(&mut bytes, form, colour, width)
+        Console::new(&mut bytes, form, colour, Some(width))
             .deliver(alert)
             .unwrap();
         String::from_utf8(bytes).unwrap()

@@ -1,0 +1,20 @@
+//! The program as its users meet it: arguments, files and pipes in; output,
+//! messages and exit codes out.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/hostile.rs"]
+mod fixture;
+
+mod chunks;
+mod commands;
+mod demo;
+mod detectors;
+mod endings;
+mod formats;
+mod hardship;
+mod hostile;
+mod passthrough;
+mod review;
+mod streams;
+mod support;
