@@ -11,13 +11,13 @@
     reason = "a test that cannot go on says so, and one that is skipped too"
 )]
 
-use std::collections::BTreeMap;
+#[path = "decode/records.rs"]
+mod records;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
-use runwatch::decode::{Decoder, Interests, Options};
-use runwatch::describe::Interest;
+use records::{Record, decode, decode_chunks, keep_all};
 use serde_json::Value;
 
 /// The formats that the readers of JSON lines, Python dicts and keys with
@@ -79,8 +79,9 @@ fn exception(path: &str) -> Option<(u64, f64)> {
 
 /// The records that the facts do not count, by the names that they consist of:
 /// evaluations that build-nanogpt prints on lines of their own.
-fn beside(names: &[&str]) -> bool {
-    matches!(names, ["validation loss"] | ["HellaSwag accuracy"])
+fn beside(record: &Record) -> bool {
+    let names = ["validation loss", "HellaSwag accuracy"];
+    matches!(&record.values[..], [(name, _)] if names.contains(&name.as_str()))
 }
 
 #[test]
@@ -154,58 +155,20 @@ fn steps_are_those_of_the_trainings_bar() {
 }
 
 fn loss_steps(path: &Path) -> Vec<i64> {
-    let mut decoder = decoder();
-    decoder.push(&std::fs::read(path).unwrap());
-    decoder.finish();
-    let segment = decoder.take();
-    let batch = &segment.batches[0];
-    let values = batch.rows.iter().zip(&batch.metrics);
-    values
-        .filter(|(_, metric)| &*segment.metrics[**metric as usize].source == "loss")
-        .map(|(row, _)| batch.steps[*row as usize])
-        .collect()
-}
-
-/// Keeps every value of every metric.
-fn decoder() -> Decoder {
-    let mut interests = Interests::default();
-    let everything = Interest {
-        kind: "metric".to_owned(),
-        pattern: "*".to_owned(),
-        options: Vec::new(),
-    };
-    interests.add(0, &[everything]);
-    Decoder::new(Options {
-        interests: Arc::new(interests),
-        ..Options::default()
-    })
+    let (records, _) = decode(&std::fs::read(path).unwrap());
+    let with_loss = |record: &&Record| record.get("loss").is_some();
+    let found = records.iter().filter(with_loss);
+    found.map(|record| record.step).collect()
 }
 
 /// The number of records, the losses, and the number of malformed lines.
 fn read(path: &Path, loss: Option<&str>) -> (usize, Vec<f64>, u64) {
-    let mut decoder = decoder();
     let bytes = std::fs::read(path).unwrap();
-    for chunk in bytes.chunks(64 << 10) {
-        decoder.push(chunk);
-    }
-    decoder.finish();
-    let segment = decoder.take();
-    let mut records = 0;
-    let mut losses = Vec::new();
-    for batch in &segment.batches {
-        let mut rows: BTreeMap<u32, Vec<&str>> = (0..batch.len() as u32)
-            .map(|row| (row, Vec::new()))
-            .collect();
-        for (at, row) in batch.rows.iter().enumerate() {
-            let name = &segment.metrics[batch.metrics[at] as usize].source;
-            rows.entry(*row).or_default().push(name);
-            if Some(&**name) == loss {
-                losses.push(batch.values[at]);
-            }
-        }
-        records += rows.values().filter(|names| !beside(names)).count();
-    }
-    (records, losses, decoder.tally().malformed)
+    let (records, tally) = decode_chunks(keep_all(), bytes.chunks(64 << 10));
+    let losses = records.iter().filter_map(|record| record.get(loss?));
+    let losses = losses.collect();
+    let counted = records.iter().filter(|record| !beside(record)).count();
+    (counted, losses, tally.malformed)
 }
 
 /// An alert in short: severity, state, key, line.

@@ -71,16 +71,15 @@ pub(crate) fn flatten(segment: &Segment) -> Vec<Record> {
                 step: batch.steps[row],
                 rank: (rank != NO_RANK).then_some(rank),
                 time: Number(batch.times[row]),
-                line: batch.lines[row],
+                line: batch.places[row].line,
                 values: Vec::new(),
             };
-            records.push((batch.order[row], record));
+            records.push((batch.places[row].order, record));
         }
-        for (at, &row) in batch.rows.iter().enumerate() {
-            let name = &segment.metrics[batch.metrics[at] as usize].source;
-            let value = Number(batch.values[at]);
-            let record = &mut records[first + row as usize].1;
-            record.values.push((name.to_string(), value));
+        for value in &batch.values {
+            let name = segment.metrics[value.metric as usize].source.to_string();
+            let record = &mut records[first + value.row as usize].1;
+            record.values.push((name, Number(value.value)));
         }
     }
     records.sort_by_key(|(order, _)| *order);
