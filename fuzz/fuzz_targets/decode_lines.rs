@@ -17,12 +17,16 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let options = Options {
-        max_line: if limits & 1 == 0 { 1 << 20 } else { usize::from(line) + 1 },
+        max_line: if limits & 1 == 0 {
+            1 << 20
+        } else {
+            usize::from(line) + 1
+        },
         max_metrics: if limits & 2 == 0 { 16_384 } else { 5 },
         max_runs: if limits & 4 == 0 { 4_096 } else { 2 },
         ..keep_all()
     };
-    let (whole, tally) = decode_chunks(options.clone(), [input]);
+    let (whole, mut tally) = decode_chunks(options.clone(), [input]);
 
     let ends = input.iter().filter(|byte| **byte == b'\n').count();
     let open = usize::from(input.last().is_some_and(|byte| *byte != b'\n'));
@@ -54,5 +58,10 @@ fuzz_target!(|data: &[u8]| {
     decoder.finish();
     parts.extend(flatten(&decoder.take()));
     assert_eq!(parts, whole);
-    assert_eq!(decoder.tally(), tally);
+    let mut in_parts = decoder.tally();
+    // A field is counted once for each reader that tried the line: see
+    // `a_refused_field_is_counted_once` in tests/decode.rs.
+    in_parts.refused_fields = 0;
+    tally.refused_fields = 0;
+    assert_eq!(in_parts, tally);
 });
