@@ -5,7 +5,7 @@
 
 use jiter::{Jiter, Peek};
 
-use super::keys::{KeyId, Keys, START};
+use super::keys::{KeyId, Keys, REFUSED, START};
 use super::number::number;
 use super::row::Row;
 
@@ -20,6 +20,15 @@ pub(crate) fn read(line: &[u8], keys: &mut Keys, row: &mut Row) -> Result<(), St
     let mut path = Vec::new();
     object(&mut json, keys, row, &mut previous, &mut path, MAX_DEPTH)?;
     json.finish().map_err(describe)
+}
+
+/// The key with this name. One that cannot stand between quotes as it is must
+/// not be predicted: the fast reader compares bytes, and the bytes `a\b` are
+/// not the name `a\b`.
+pub(super) fn intern(keys: &mut Keys, previous: KeyId, name: &[u8]) -> KeyId {
+    let odd = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\'' | b'\\');
+    let plain = !name.iter().any(odd) && std::str::from_utf8(name).is_ok();
+    keys.intern(if plain { previous } else { REFUSED }, name)
 }
 
 // By value, as `map_err` hands it over.
@@ -37,9 +46,10 @@ fn object(
     depth: usize,
 ) -> Result<(), String> {
     let outer = path.len();
-    let first = json
-        .next_object_bytes()
-        .map(|key| key.map(|key| path.extend_from_slice(key)).is_some());
+    let first = json.next_object().map(|key| {
+        key.map(|key| path.extend_from_slice(key.as_bytes()))
+            .is_some()
+    });
     let mut more = first.map_err(describe)?;
     while more {
         let peek = json.peek().map_err(describe)?;
@@ -49,7 +59,7 @@ fn object(
                 object(json, keys, row, previous, path, depth - 1)?;
             }
             Peek::String => {
-                let id = keys.intern(*previous, path);
+                let id = intern(keys, *previous, path);
                 *previous = id;
                 let text = json.known_str().map_err(describe)?.as_bytes();
                 row.text(keys, id, text);
@@ -57,11 +67,11 @@ fn object(
             Peek::Array | Peek::Object | Peek::True | Peek::False | Peek::Null => {
                 // The name is interned all the same, so that both readers agree
                 // on what follows what.
-                *previous = keys.intern(*previous, path);
+                *previous = intern(keys, *previous, path);
                 json.known_skip(peek).map_err(describe)?;
             }
             _ => {
-                let id = keys.intern(*previous, path);
+                let id = intern(keys, *previous, path);
                 *previous = id;
                 let bytes = json.known_number_bytes(peek).map_err(describe)?;
                 let (value, integer) = match bytes {
@@ -77,9 +87,10 @@ fn object(
             }
         }
         path.truncate(outer);
-        let next = json
-            .next_key_bytes()
-            .map(|key| key.map(|key| path.extend_from_slice(key)).is_some());
+        let next = json.next_key().map(|key| {
+            key.map(|key| path.extend_from_slice(key.as_bytes()))
+                .is_some()
+        });
         more = next.map_err(describe)?;
     }
     path.truncate(outer);

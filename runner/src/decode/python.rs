@@ -4,6 +4,7 @@
 //! `tensor(0.5, device='cuda:0')` or `np.float64(0.5)` stands for its first
 //! number; lists, tuples and other things pass by.
 
+use super::json::intern;
 use super::keys::{KeyId, Keys, START};
 use super::number::spelled;
 use super::row::Row;
@@ -84,7 +85,7 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&mut self) -> KeyId {
-        self.previous = self.keys.intern(self.previous, &self.path);
+        self.previous = intern(self.keys, self.previous, &self.path);
         self.previous
     }
 
