@@ -122,7 +122,6 @@ fn every_record_is_read() {
 /// The Trainer's dicts name no step: the bar beside them does, and there are
 /// bars of other things.
 #[test]
-#[ignore = "progress() takes the longest bar for the training's, whatever it is of"]
 fn steps_are_those_of_the_trainings_bar() {
     let Some(logs) = logs() else { return };
     let mut wrong = Vec::new();
@@ -130,7 +129,8 @@ fn steps_are_those_of_the_trainings_bar() {
         ("hf_trainer_stdout/hf_v5_ok.log", 10, 40),
         ("hf_trainer_stdout/hf_v5_nan_from_step231.log", 10, 40),
         ("hf_trainer_stdout/mobilevlm_train_crash_cr.out", 1, 4374),
-        ("trl_dpo_stdout/clean_code_qwen_dpo.log", 10, 16),
+        // Not trl_dpo_stdout/clean_code_qwen_dpo.log: its standard output was
+        // buffered, and the dict of step 10 stands beside the bar of step 50.
         ("trl_grpo_stdout/trl_v1_grpo.log", 1, 12),
         ("trl_sft_stdout/trl_v1_sft_loss0.log", 1, 25),
         // The first of several trainings; later ones are shorter.
@@ -209,8 +209,10 @@ fn incidents(path: &str) -> &'static [(&'static str, &'static str, u64)] {
             ("critical", "non-finite/grad_norm", 49),
             ("warning", "non-finite/other", 61),
         ],
-        // The loss rises from 1.8 to 10 and on to 27 over successive tasks.
-        "hf_trainer_stdout/olora_llama2_crlf.log" => &[("critical", "loss-spike", 2551)],
+        // Nothing for hf_trainer_stdout/olora_llama2_crlf.log: its loss rises from
+        // one training to the next, each begins afresh at step 10, and none but
+        // the first is longer than the warm-up. What is wrong within each, a
+        // learning rate of zero, is not among what is looked for yet.
         _ => &[],
     }
 }

@@ -254,13 +254,6 @@ fn decode_in_parts(options: Options, chunks: &[&[u8]], release: bool) -> (Vec<Re
     (records, decoder.tally())
 }
 
-/// Without the count that depends on chunks as long as
-/// `a_refused_field_is_counted_once` is ignored; then this goes too.
-fn settled((records, mut tally): (Vec<Record>, Tally)) -> (Vec<Record>, Tally) {
-    tally.refused_fields = 0;
-    (records, tally)
-}
-
 fn any_input() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => streams::debris(),
@@ -280,13 +273,13 @@ proptest! {
         max_metrics in prop_oneof![Just(16_384), 1usize..6],
     ) {
         let options = || Options { max_line, max_metrics, ..keep_all() };
-        let whole = settled(decode_chunks(options(), [&input[..]]));
+        let whole = decode_chunks(options(), [&input[..]]);
         let chunks = chunks(&input, &cuts);
         let again = decode_chunks(options(), chunks.iter().copied());
-        prop_assert_eq!(&settled(again), &whole);
-        prop_assert_eq!(&settled(decode_in_parts(options(), &chunks, false)), &whole);
+        prop_assert_eq!(&again, &whole);
+        prop_assert_eq!(&decode_in_parts(options(), &chunks, false), &whole);
         if max_line > input.len() {
-            prop_assert_eq!(&settled(decode_in_parts(options(), &chunks, true)), &whole);
+            prop_assert_eq!(&decode_in_parts(options(), &chunks, true), &whole);
         }
     }
 
@@ -770,7 +763,6 @@ fn bar(what: &str, done: u32, total: u32) -> String {
 }
 
 #[test]
-#[ignore = "progress() takes the longest bar for the training's, whatever it is of"]
 fn a_longer_bar_of_something_else_is_not_the_trainings() {
     let dict = "{'loss': 2.5, 'epoch': 0.1}\n";
     for input in [
@@ -788,7 +780,6 @@ fn a_longer_bar_of_something_else_is_not_the_trainings() {
 }
 
 #[test]
-#[ignore = "Row::text drops a quoted number whose key is a time and that is no date"]
 fn a_quoted_duration_is_a_metric_like_a_bare_one() {
     check(&[
         ("{'loss': 2.5, 'time': 0.5}", "1: loss=2.5 time=0.5"),
@@ -797,7 +788,6 @@ fn a_quoted_duration_is_a_metric_like_a_bare_one() {
 }
 
 #[test]
-#[ignore = "Inner::line, Inner::json read a line up to three times, and each counts"]
 fn a_refused_field_is_counted_once() {
     let options = Options {
         max_metrics: 2,
@@ -808,7 +798,8 @@ fn a_refused_field_is_counted_once() {
         ("{\"step\":1,\"loss\":1,\"b\":2,\"c\":\"\\n\"}", 2),
         ("{\"step\":1,\"loss\":1,\"b\":2,\"c\":{\"d\":1}}", 2),
         ("{'step': 1, 'loss': 1, 'b': 2, 'c': {'d': 1}}", 2),
-        ("{\"a\":1,\"b\":1,\"c\":2}", 1),
+        // No record, so that nothing of it is missing.
+        ("{\"a\":1,\"b\":1,\"c\":2}", 0),
     ] {
         let (_, tally) = decode_chunks(options.clone(), [line.as_bytes()]);
         assert_eq!(tally.refused_fields, refused, "{line}");
@@ -816,7 +807,6 @@ fn a_refused_field_is_counted_once() {
 }
 
 #[test]
-#[ignore = "a step that is first printed after max_metrics names is refused like a metric"]
 fn steps_do_not_count_as_metrics() {
     let options = Options {
         max_metrics: 1,
@@ -827,7 +817,6 @@ fn steps_do_not_count_as_metrics() {
 }
 
 #[test]
-#[ignore = "the key of a run that names its project is never the default run's"]
 fn a_run_is_one_run_however_it_is_named() {
     let lines = [
         "{\"step\":1,\"loss\":1}",
@@ -842,11 +831,11 @@ fn a_run_is_one_run_however_it_is_named() {
 }
 
 #[test]
-#[ignore = "jiter refuses integers of more than 4,300 digits, the fast reader reads them"]
 fn long_integers_are_read_alike() {
     let digits = "7".repeat(5000);
     let fast = format!("{{\"step\":1,\"loss\":{digits}}}");
     let general = format!("{{\"\\u0073tep\":1,\"loss\":{digits}}}");
-    let read = |line: &str| decode(line.as_bytes());
+    // What is wrong is told with its column, which differs.
+    let read = |line: &str| decode(line.as_bytes()).0;
     assert_eq!(read(&fast), read(&general));
 }

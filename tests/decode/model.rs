@@ -215,8 +215,6 @@ impl Fields {
         match role(name) {
             Role::Run => self.run = Some(short(text)),
             Role::Project => self.project = Some(short(text)),
-            // A duration in quotes is lost; a bare one is a metric.
-            Role::Time => self.time = text.trim().parse().ok().and_then(plausible).or(self.time),
             _ => {
                 let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0c']);
                 if let Ok(value) = text.parse::<f64>() {
@@ -334,7 +332,8 @@ impl Cursor<'_> {
                 fields.text(name, &text);
                 Ok(())
             }
-            b'-' | b'0'..=b'9' | b'N' | b'I' => {
+            b'n' if !self.text[self.at..].starts_with(b"nan") => self.skip(),
+            b'-' | b'0'..=b'9' | b'N' | b'I' | b'n' | b'i' => {
                 let (value, integer) = self.number()?;
                 fields.number(name, value, integer);
                 Ok(())
@@ -449,11 +448,21 @@ impl Cursor<'_> {
         let start = self.at;
         match self.peek() {
             Some(b'N') => return self.expect("NaN").map(|()| (f64::NAN, false)),
+            // As an f-string or `printf` spells them.
+            Some(b'n') if self.text[self.at..].starts_with(b"nan") => {
+                return self.expect("nan").map(|()| (f64::NAN, false));
+            }
+            Some(b'i') => return self.expect("inf").map(|()| (f64::INFINITY, false)),
             Some(b'I') => return self.expect("Infinity").map(|()| (f64::INFINITY, false)),
             Some(b'-') => {
                 self.at += 1;
-                if self.peek() == Some(b'I') {
-                    let infinity = self.expect("Infinity");
+                if matches!(self.peek(), Some(b'I' | b'i')) {
+                    let word = if self.text[self.at..].starts_with(b"inf") {
+                        "inf"
+                    } else {
+                        "Infinity"
+                    };
+                    let infinity = self.expect(word);
                     return infinity.map(|()| (f64::NEG_INFINITY, false));
                 }
             }

@@ -15,6 +15,47 @@ const MAX_DEPTH: usize = 32;
 
 /// Reads a line into `row`. The error is the parser's, with its column.
 pub(crate) fn read(line: &[u8], keys: &mut Keys, row: &mut Row) -> Result<(), String> {
+    let read = strict(line, keys, row);
+    if read.is_err()
+        && let Some(respelled) = respell(line)
+    {
+        row.clear();
+        return strict(&respelled, keys, row);
+    }
+    read
+}
+
+/// A line with the `nan` and `inf` that an f-string or `printf` writes spelled
+/// as the parser knows them; `None` when there are none.
+fn respell(line: &[u8]) -> Option<Vec<u8>> {
+    let spellings: [(&[u8], &[u8]); 2] = [(b"nan", b"NaN"), (b"inf", b"Infinity")];
+    let mut text = Vec::with_capacity(line.len() + 16);
+    let (mut in_text, mut changed, mut at) = (false, false, 0);
+    while let Some(&byte) = line.get(at) {
+        let here = |word: &[u8]| {
+            let next = line.get(at + word.len());
+            line[at..].starts_with(word) && !next.is_some_and(u8::is_ascii_alphanumeric)
+        };
+        let word = spellings.iter().find(|(word, _)| !in_text && here(word));
+        if let Some((word, spelling)) = word {
+            text.extend_from_slice(spelling);
+            at += word.len();
+            changed = true;
+            continue;
+        }
+        if in_text && byte == b'\\' {
+            text.push(byte);
+            at += 1;
+        } else if byte == b'"' {
+            in_text = !in_text;
+        }
+        text.extend(line.get(at));
+        at += 1;
+    }
+    changed.then_some(text)
+}
+
+fn strict(line: &[u8], keys: &mut Keys, row: &mut Row) -> Result<(), String> {
     let mut json = Jiter::new(line).with_allow_inf_nan();
     let mut previous = START;
     let mut path = Vec::new();

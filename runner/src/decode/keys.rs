@@ -52,8 +52,6 @@ pub(crate) struct Keys {
     interests: Arc<Interests>,
     metrics: Arc<Vec<Metric>>,
     limit: usize,
-    /// Fields that were not kept because there were too many names.
-    pub(crate) refused: u64,
 }
 
 impl Keys {
@@ -66,7 +64,6 @@ impl Keys {
             interests,
             metrics: Arc::default(),
             limit: limit + 2,
-            refused: 0,
         };
         keys.push(b""); // START
         keys.push(b""); // REFUSED
@@ -110,10 +107,7 @@ impl Keys {
     pub(crate) fn intern(&mut self, previous: KeyId, name: &[u8]) -> KeyId {
         let id = match self.by_name.get(name) {
             Some(&id) => id,
-            None if self.keys.len() >= self.limit => {
-                self.refused += 1;
-                return REFUSED;
-            }
+            None if self.keys.len() >= self.limit && !self.is_needed(name) => return REFUSED,
             None => self.push(name),
         };
         let next = &mut self.keys[previous as usize].next;
@@ -121,6 +115,12 @@ impl Keys {
             *next = [id, next[0]];
         }
         id
+    }
+
+    /// Whether a name beyond the limit is kept all the same: steps, times and
+    /// names of runs belong to records, not to metrics.
+    fn is_needed(&self, name: &[u8]) -> bool {
+        self.keys.len() < self.limit + MAX_NEEDED && names::role_of(name) != Role::Value
     }
 
     fn push(&mut self, name: &[u8]) -> KeyId {
@@ -203,6 +203,9 @@ impl Key {
             .map_or(0, |tail| u64::from_le_bytes(*tail));
     }
 }
+
+/// Spellings of steps, times and names of runs that are kept beyond the limit.
+const MAX_NEEDED: usize = 64;
 
 /// Configurations have these names as well as records.
 const IN_CONFIGS: [&str; 9] = [

@@ -13,6 +13,7 @@ mod keyvalue;
 mod lines;
 mod number;
 mod object;
+mod progress;
 mod python;
 mod row;
 mod runs;
@@ -101,8 +102,8 @@ struct Inner {
     /// Batches to use again.
     spare: Vec<RunBatch>,
     scratch: Vec<u8>,
-    /// The training's progress bar: its total and its count.
-    bar: Option<(u64, i64)>,
+    /// The training's progress bar.
+    bar: progress::Progress,
     /// Whether this stream has printed steps, so that a line without may join.
     steps: bool,
     /// The wall clock, given to rows without a time when live.
@@ -134,7 +135,7 @@ impl Decoder {
             segment,
             spare: Vec::new(),
             scratch: Vec::new(),
-            bar: None,
+            bar: progress::Progress::default(),
             steps: false,
             now: f64::NAN,
             tally: Tally::default(),
@@ -158,11 +159,10 @@ impl Decoder {
         inner.options.input = input.into();
         inner.segment.input = inner.options.input.clone();
         inner.runs.set_default(run);
-        inner.bar = None;
+        inner.bar = progress::Progress::default();
         inner.steps = false;
         inner.tally = Tally::default();
         // What was refused is counted by input, like everything else.
-        inner.keys.refused = 0;
         inner.runs.refused = 0;
     }
 
@@ -226,7 +226,6 @@ impl Decoder {
     pub fn tally(&self) -> Tally {
         Tally {
             too_long: self.lines.too_long,
-            refused_fields: self.inner.keys.refused,
             refused_records: self.inner.runs.refused,
             ..self.inner.tally.clone()
         }
@@ -242,13 +241,16 @@ impl Inner {
             return None;
         }
         self.row.clear();
+        // Not beyond the longest line, so that what is read does not depend on
+        // how the bytes arrive.
+        let chunk = &chunk[..chunk.len().min(self.options.max_line + 2)];
         let end = object::read::<false>(chunk, &mut self.keys, &mut self.row).ok()?;
         let len = match chunk.get(end..)? {
             [b'\n', ..] => end + 1,
             [b'\r', b'\n', ..] => end + 2,
             _ => return None,
         };
-        if len > self.options.max_line {
+        if end > self.options.max_line {
             return None;
         }
         if !self.commit(number, None, Evidence::Weak) {
@@ -281,7 +283,7 @@ impl Inner {
             return self.object(number, text, rank, Evidence::Weak);
         }
         if let Some(bar) = bar::bar(text) {
-            self.progress(bar.current, bar.total);
+            self.bar.see(&bar);
             // A record or a traceback may follow a bar without any separator.
             let rest = bar.rest.trim_ascii_start();
             return !rest.is_empty() && self.record(number, rest, rank);
@@ -336,7 +338,7 @@ impl Inner {
             Ok(end) => {
                 let committed = self.commit(number, rank, least);
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
-                    self.progress(bar.current, bar.total);
+                    self.bar.see(&bar);
                 }
                 committed
             }
@@ -408,15 +410,6 @@ impl Inner {
         true
     }
 
-    fn progress(&mut self, current: u64, total: Option<u64>) {
-        // Evaluation and downloads have bars of their own; training's is the
-        // longest.
-        let Some(total) = total else { return };
-        if self.bar.is_none_or(|(longest, _)| total >= longest) {
-            self.bar = Some((total, i64::try_from(current).unwrap_or(i64::MAX)));
-        }
-    }
-
     /// Turns the fields into a row of their run; false when they are no record.
     #[inline]
     fn commit(&mut self, number: u64, rank: Option<u32>, least: Evidence) -> bool {
@@ -427,7 +420,8 @@ impl Inner {
             return true;
         };
         self.tally.records += 1;
-        let bar = self.bar.map(|(_, current)| current);
+        self.tally.refused_fields += u64::from(self.row.refused);
+        let bar = self.bar.step();
         let rank = self.row.rank.or(rank).unwrap_or(NO_RANK);
         let time = self.row.time.unwrap_or(self.now);
         if time > self.segment.now || self.segment.now.is_nan() {

@@ -93,6 +93,10 @@ const TENS: [u64; 9] = [
     100_000_000,
 ];
 
+/// A longer number is no measurement. The general parser refuses integers of
+/// more than 4,300 digits.
+const MAX_LENGTH: usize = 4_000;
+
 /// Reads any number.
 #[inline(never)]
 fn any(text: &[u8]) -> Option<Number> {
@@ -119,6 +123,9 @@ fn any(text: &[u8]) -> Option<Number> {
         }
         at += 1 + sign + written;
         integer = false;
+    }
+    if at > MAX_LENGTH {
+        return None;
     }
     let value = fast_float2::parse(&text[..at]).ok()?;
     Some((value, at, integer))

@@ -31,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) measures: bool,
     /// Numbers that are no step, time or name, wanted or not.
     numbers: u32,
+    /// Fields whose name is one too many.
+    pub(crate) refused: u32,
 }
 
 /// A number of a line, and what its key says of it.
@@ -73,6 +75,7 @@ impl Row {
         self.evidence = Evidence::None;
         self.measures = false;
         self.numbers = 0;
+        self.refused = 0;
     }
 
     /// Whether the fields make a record, given the least evidence that the line needs.
@@ -88,7 +91,9 @@ impl Row {
         if key.role == Role::Value {
             self.evidence = self.evidence.max(key.evidence);
             self.measures |= key.evidence != Evidence::Weak;
-            if id != REFUSED {
+            if id == REFUSED {
+                self.refused += 1;
+            } else {
                 self.push(key, value);
             }
         } else {
@@ -142,6 +147,10 @@ impl Row {
 
     /// Takes a text, which may be a number in quotes.
     pub(crate) fn text(&mut self, keys: &Keys, id: KeyId, text: &[u8]) {
+        if id == REFUSED {
+            self.refused += 1;
+            return;
+        }
         let key = keys.get(id);
         match key.role {
             Role::Run => self.set_run(text),
@@ -149,12 +158,14 @@ impl Row {
             Role::Time => {
                 if let Some(time) = time::from_text(text) {
                     self.time = Some(time);
+                } else if let Some((value, integer)) = spelled(text) {
+                    self.number(keys, id, value, integer);
                 }
             }
             role => {
                 if let Some((value, integer)) = spelled(text) {
                     self.number(keys, id, value, integer);
-                } else if role == Role::Value && key.label != 0 && id != REFUSED {
+                } else if role == Role::Value && key.label != 0 {
                     self.labels
                         .push((id, key.label, String::from_utf8_lossy(text).into_owned()));
                 }

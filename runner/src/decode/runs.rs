@@ -207,12 +207,16 @@ impl Runs {
     }
 
     fn look_up(&mut self, row: &Row) -> Option<RunId> {
-        // A NUL cannot stand in a name that was printed.
-        let mut key = row.run.clone();
-        if !row.has_run {
-            key.clear();
-        }
-        if row.has_project {
+        // What a row does not name is the default's: all ways of naming a run
+        // lead to the same one.
+        let own_project = row.has_project && row.project != self.project.as_bytes();
+        let mut key = if row.has_run {
+            row.run.clone()
+        } else {
+            self.runs[self.default as usize].run.as_bytes().to_vec()
+        };
+        if own_project {
+            // A NUL cannot stand in a name that was printed.
             key.push(0);
             key.extend_from_slice(&row.project);
         }
@@ -229,7 +233,7 @@ impl Runs {
                 } else {
                     self.runs[self.default as usize].run.clone()
                 };
-                let project = if row.has_project {
+                let project = if own_project {
                     text(&row.project)
                 } else {
                     self.project.clone()
