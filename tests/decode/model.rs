@@ -373,8 +373,8 @@ impl Cursor<'_> {
             b'"' => self.bytes().map(drop),
             b't' => self.expect("true"),
             b'f' => self.expect("false"),
-            b'n' => self.expect("null"),
-            b'-' | b'0'..=b'9' | b'N' | b'I' => self.number().map(drop),
+            b'n' if !self.text[self.at..].starts_with(b"nan") => self.expect("null"),
+            b'-' | b'0'..=b'9' | b'N' | b'I' | b'n' | b'i' => self.number().map(drop),
             _ => Err(Broken),
         }
     }
