@@ -91,6 +91,19 @@ fn middle(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (from_key(below.unwrap_or(upper)), from_key(upper))
 }
 
+/// The value with `rank` values before it in order, NaN if there are fewer.
+fn ranked(values: &[f64], rank: usize) -> f64 {
+    let mut keys = [0; LONGEST];
+    for (key, value) in keys.iter_mut().zip(values) {
+        *key = to_key(*value);
+    }
+    let keys = &mut keys[..values.len().min(LONGEST)];
+    if rank >= keys.len() {
+        return f64::NAN;
+    }
+    from_key(*keys.select_nth_unstable(rank).1)
+}
+
 /// Integers in the order of the values: selecting among them is faster.
 fn to_key(value: f64) -> i64 {
     let bits = value.to_bits() as i64;
@@ -169,12 +182,13 @@ impl RollingMedian {
     /// The median, NaN if the window is empty.
     pub fn median(&mut self) -> f64 {
         let median = median(&self.ring.values);
-        // A quarter of slack: a gradient norm moves that far in hundreds of
-        // rows, and what is compared with the bound is several times larger.
-        self.low = median - median.abs() / 4.0;
-        self.below = self
-            .ring
-            .values
+        // Slack, so that the bound holds for hundreds of rows; what is compared
+        // with it is several times larger. A quarter of the median is slack for
+        // a norm that drifts, an eighth of the window for one that jumps
+        // between few values.
+        let values = &self.ring.values;
+        self.low = (median - median.abs() / 4.0).min(ranked(values, values.len() * 3 / 8));
+        self.below = values
             .iter()
             .filter(|&&value| value < self.low)
             .count();

@@ -3,6 +3,8 @@
 //! Objects within objects become names joined by `/`; lists and truth values
 //! are no measurements and pass by.
 
+use std::borrow::Cow;
+
 use jiter::{Jiter, Peek};
 
 use super::keys::{KeyId, Keys, REFUSED, START};
@@ -15,14 +17,20 @@ const MAX_DEPTH: usize = 32;
 
 /// Reads a line into `row`. The error is the parser's, with its column.
 pub(crate) fn read(line: &[u8], keys: &mut Keys, row: &mut Row) -> Result<(), String> {
-    let read = strict(line, keys, row);
-    if read.is_err()
-        && let Some(respelled) = respell(line)
-    {
-        row.clear();
-        return strict(&respelled, keys, row);
-    }
-    read
+    let Err(error) = strict(line, keys, row) else {
+        return Ok(());
+    };
+    // The parser wants UTF-8, also in names: a stray byte in a text must not
+    // cost the numbers beside it.
+    let text = String::from_utf8_lossy(line);
+    let respelled = respell(text.as_bytes());
+    let retry = match &respelled {
+        Some(respelled) => respelled,
+        None if matches!(text, Cow::Owned(_)) => text.as_bytes(),
+        None => return Err(error),
+    };
+    row.clear();
+    strict(retry, keys, row)
 }
 
 /// A line with the `nan` and `inf` that an f-string or `printf` writes spelled
