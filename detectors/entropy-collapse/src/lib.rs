@@ -3,8 +3,7 @@
 //! The rule is in `rule.rs`; this file brings entropy and reward of a row
 //! together and says what people read.
 
-use std::ops::Range;
-
+use runwatch_detector::NO_ROW;
 use runwatch_detector::prelude::*;
 use runwatch_detector::show::{count, number, percent, place};
 use runwatch_detector::state::{self, Episode};
@@ -31,6 +30,13 @@ enum Meaning {
     /// Entropy with the sign of a loss.
     EntropyLoss,
     Reward,
+}
+
+/// What one row says.
+#[derive(Default)]
+struct Row {
+    entropy: Option<(Point, Meaning)>,
+    reward: Option<Point>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -95,12 +101,21 @@ impl Detector for EntropyCollapse {
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
         // The order of entropy and reward within a row says nothing, so that
         // both are looked at together.
-        let mut from = 0;
-        for row in batch.rows.chunk_by(|a, b| a == b) {
-            let to = from + row.len();
-            findings.extend(self.row(batch, from..to));
-            from = to;
+        let mut row = Row::default();
+        let mut at = NO_ROW;
+        for point in batch.points() {
+            if point.row != at {
+                findings.extend(self.look(std::mem::take(&mut row)));
+                at = point.row;
+            }
+            // Of several series with one canonical name the first counts.
+            match self.meaning(batch, point.series) {
+                Some(Meaning::Reward) => row.reward = row.reward.or(Some(point)),
+                Some(meaning) => row.entropy = row.entropy.or(Some((point, meaning))),
+                None => {}
+            }
         }
+        findings.extend(self.look(row));
     }
 
     fn save(&self) -> Option<Vec<u8>> {
@@ -128,18 +143,8 @@ impl EntropyCollapse {
         Some(meaning)
     }
 
-    /// Looks at the values of one row.
-    fn row(&mut self, batch: &Batch<'_>, values: Range<usize>) -> Option<Finding> {
-        let (mut entropy, mut reward) = (None, None);
-        // Backwards, so that of several series with one canonical name the
-        // first counts.
-        for point in values.rev().filter_map(|at| batch.point(at)) {
-            match self.meaning(batch, point.series) {
-                Some(Meaning::Reward) => reward = Some(point),
-                Some(meaning) => entropy = Some((point, matches!(meaning, Meaning::EntropyLoss))),
-                None => {}
-            }
-        }
+    #[inline]
+    fn look(&mut self, Row { entropy, reward }: Row) -> Option<Finding> {
         let Self {
             settings, state, ..
         } = self;
@@ -148,7 +153,8 @@ impl EntropyCollapse {
         if let Some(reward) = reward {
             watch.reward(reward.value);
         }
-        let (point, loss_sign) = entropy?;
+        let (point, meaning) = entropy?;
+        let loss_sign = matches!(meaning, Meaning::EntropyLoss);
         match watch.entropy(settings, point.step, point.value, loss_sign) {
             Seen::Nothing => None,
             Seen::Collapsed(collapse) => {

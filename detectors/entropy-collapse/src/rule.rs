@@ -133,6 +133,7 @@ impl Watch {
     }
 
     /// Looks at the next entropy. With `loss_sign` the job prints its negative.
+    #[inline]
     pub fn entropy(&mut self, settings: &Settings, step: i64, value: f64, loss_sign: bool) -> Seen {
         // NaN neither continues nor ends a streak.
         if !value.is_finite() {
@@ -163,9 +164,13 @@ impl Watch {
             self.high = self.high.saturating_add(1);
             self.low = 0;
         }
+        if self.low < settings.rows && self.open.is_none() {
+            return Seen::Nothing;
+        }
         self.judge(settings, entropy, start)
     }
 
+    #[inline(never)]
     fn learn(&mut self, settings: &Settings, step: i64, value: f64) {
         self.first.push(value);
         if self.first.len() >= settings.start {
@@ -177,6 +182,7 @@ impl Watch {
 
     /// A run that resumes from a checkpoint has the same start as before: what
     /// it is at by now may be the collapse. One that starts over has not.
+    #[inline(never)]
     fn went_back(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
         let open = self.open.is_some();
         if step <= self.start_step || self.start.is_none() {
@@ -194,6 +200,7 @@ impl Watch {
         }
     }
 
+    #[inline(never)]
     fn judge(&mut self, settings: &Settings, entropy: f64, start: f64) -> Seen {
         if self.open.is_some() && self.high >= settings.rows {
             self.open = None;

@@ -211,7 +211,7 @@ impl Progress {
         let Some(stride) = self.last.and_then(|last| step.checked_sub(last)) else {
             return false;
         };
-        let usual = stride > 0 && self.stride > 0 && stride <= self.stride.saturating_mul(10);
+        let usual = stride > 0 && self.stride > 0 && !self.is_jump(stride);
         if usual {
             self.last = Some(step);
             self.stride = stride.max(self.stride - self.stride / 8);
@@ -233,8 +233,15 @@ impl Progress {
                 Move::Resumed
             };
         }
-        let jumped = self.stride > 0 && stride > self.stride.saturating_mul(10);
+        let jumped = self.stride > 0 && self.is_jump(stride);
         self.stride = stride.max(self.stride - self.stride / 8);
         if jumped { Move::Resumed } else { Move::On }
+    }
+
+    // No `saturating_mul`: WebAssembly has no instruction for it, and this is
+    // asked at every point.
+    #[inline]
+    fn is_jump(&self, stride: i64) -> bool {
+        stride > self.stride.min(i64::MAX / 10) * 10
     }
 }

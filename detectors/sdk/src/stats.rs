@@ -188,10 +188,7 @@ impl RollingMedian {
         // between few values.
         let values = &self.ring.values;
         self.low = (median - median.abs() / 4.0).min(ranked(values, values.len() * 3 / 8));
-        self.below = values
-            .iter()
-            .filter(|&&value| value < self.low)
-            .count();
+        self.below = values.iter().filter(|&&value| value < self.low).count();
         median
     }
 }
