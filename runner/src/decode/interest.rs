@@ -25,6 +25,18 @@ pub struct Wanted {
 }
 
 impl Interests {
+    /// Wants everything there is, as detector number 0.
+    #[must_use]
+    pub fn everything() -> Self {
+        let all = || vec![("*".to_owned(), 1)];
+        Self {
+            metrics: vec![("*".to_owned(), 1, false)],
+            labels: all(),
+            needles: Vec::new(),
+            exceptions: all(),
+        }
+    }
+
     /// Adds the wishes of detector number `detector`. Returns the kinds that
     /// this host does not know, for the log.
     pub fn add(&mut self, detector: usize, interests: &[Interest]) -> Vec<String> {

@@ -140,7 +140,6 @@ fn is_whole(value: f64) -> bool {
 /// A number at the start of `text`, and how many bytes it takes with its unit:
 /// every spelling that training logs have. None for what only begins like one,
 /// as dates, clocks, versions and names do.
-#[cfg(test)]
 pub(crate) fn number(text: &[u8]) -> Option<(f64, usize)> {
     let found = Numeral::read(text)?;
     Some((found.value, found.length))

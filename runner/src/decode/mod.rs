@@ -6,6 +6,9 @@
 
 mod bar;
 mod clean;
+mod cursor;
+mod format;
+mod formats;
 mod interest;
 mod json;
 mod keys;
@@ -23,6 +26,10 @@ use std::sync::Arc;
 
 use memchr::{memchr, memmem};
 
+pub use format::About;
+use format::{FileFormat, Line, Out};
+pub use formats::all as formats;
+use formats::{FILES, Formats, HEAD};
 pub use interest::{Interests, Wanted};
 use keys::{Keys, START};
 use lines::Lines;
@@ -85,12 +92,43 @@ pub struct Tally {
     pub refused_fields: u64,
     /// Records that were not kept because there were too many runs.
     pub refused_records: u64,
+    /// How many records were read by each format.
+    pub formats: Vec<(&'static str, u64)>,
+}
+
+impl Tally {
+    #[inline]
+    fn count(&mut self, format: &'static str) {
+        self.records += 1;
+        // Names are told apart by where they stand: one of them is read per
+        // record, and they are few.
+        match self
+            .formats
+            .iter_mut()
+            .find(|(name, _)| std::ptr::eq(*name, format))
+        {
+            Some((_, count)) => *count += 1,
+            None => self.formats.push((format, 1)),
+        }
+    }
 }
 
 /// Decodes one input.
 pub struct Decoder {
+    start: Start,
     lines: Lines,
+    formats: Formats,
     inner: Inner,
+}
+
+/// What an input turned out to be.
+enum Start {
+    /// So few bytes came that it may still be anything: here they are.
+    Unknown(Vec<u8>),
+    /// Lines of text.
+    Text,
+    /// A file of its own kind.
+    File(&'static str, Box<dyn FileFormat>),
 }
 
 struct Inner {
@@ -108,6 +146,8 @@ struct Inner {
     steps: bool,
     /// The wall clock, given to rows without a time when live.
     now: f64,
+    /// The format of the record that is read.
+    format: &'static str,
     tally: Tally,
 }
 
@@ -138,9 +178,15 @@ impl Decoder {
             bar: progress::Progress::default(),
             steps: false,
             now: f64::NAN,
+            format: formats::JSON,
             tally: Tally::default(),
         };
-        Self { lines, inner }
+        Self {
+            start: Start::Unknown(Vec::new()),
+            lines,
+            formats: Formats::new(),
+            inner,
+        }
     }
 
     /// Sets the wall clock, in seconds since 1970, which rows without a time of
@@ -155,7 +201,9 @@ impl Decoder {
     /// both inputs name are the same ones.
     pub fn begin(&mut self, input: &str, run: &str) {
         let inner = &mut self.inner;
+        self.start = Start::Unknown(Vec::new());
         self.lines = Lines::new(inner.options.max_line);
+        self.formats = Formats::new();
         inner.options.input = input.into();
         inner.segment.input = inner.options.input.clone();
         inner.runs.set_default(run);
@@ -167,8 +215,40 @@ impl Decoder {
     }
 
     /// Takes bytes as they come.
-    pub fn push(&mut self, mut chunk: &[u8]) {
+    pub fn push(&mut self, chunk: &[u8]) {
+        match &mut self.start {
+            Start::Text => self.text(chunk),
+            Start::File(name, format) => format.push(chunk, &mut Out::new(&mut self.inner, name)),
+            Start::Unknown(head) => {
+                let mut head = std::mem::take(head);
+                let known = head.len();
+                let more = chunk.len().min(HEAD - known);
+                head.extend_from_slice(&chunk[..more]);
+                match recognise(&head) {
+                    Some(start) => {
+                        self.start = start;
+                        self.push(&head);
+                        self.push(&chunk[more..]);
+                    }
+                    None => self.start = Start::Unknown(head),
+                }
+            }
+        }
+    }
+
+    /// What had to wait because it might have been the beginning of a file of
+    /// another kind is text.
+    fn settle(&mut self) {
+        if let Start::Unknown(head) = &mut self.start {
+            let head = std::mem::take(head);
+            self.start = Start::Text;
+            self.text(&head);
+        }
+    }
+
+    fn text(&mut self, mut chunk: &[u8]) {
         let inner = &mut self.inner;
+        let formats = &mut self.formats;
         while !chunk.is_empty() {
             // The common case, JSON lines and nothing else, is read where it
             // stands, without looking for the end of the line first.
@@ -183,23 +263,34 @@ impl Decoder {
             let end = memchr(b'\n', chunk).map_or(chunk.len(), |end| end + 1);
             let (line, rest) = chunk.split_at(end);
             self.lines
-                .push(line, |number, line| inner.line(number, line));
+                .push(line, |number, line| inner.line(number, line, formats));
             chunk = rest;
         }
     }
 
-    /// Reads what carriage returns have completed of a line that is not ended.
-    /// Call when the input goes quiet: progress bars may print no line feed for
-    /// hours.
+    /// Reads what carriage returns have completed of a line that is not ended,
+    /// and ends blocks of lines. Call when the input goes quiet: progress bars
+    /// may print no line feed for hours.
     pub fn release(&mut self) {
-        let inner = &mut self.inner;
-        self.lines.release(|number, line| inner.line(number, line));
+        if matches!(&self.start, Start::Unknown(head) if !head.is_empty()) {
+            self.settle();
+        }
+        let (inner, formats) = (&mut self.inner, &mut self.formats);
+        self.lines
+            .release(|number, line| inner.line(number, line, formats));
+        formats.finish(&mut Out::new(inner, formats::PAIRS));
     }
 
     /// Takes the last line, if it was not ended.
     pub fn finish(&mut self) {
-        let inner = &mut self.inner;
-        self.lines.finish(|number, line| inner.line(number, line));
+        self.settle();
+        let (inner, formats) = (&mut self.inner, &mut self.formats);
+        self.lines
+            .finish(|number, line| inner.line(number, line, formats));
+        formats.finish(&mut Out::new(inner, formats::PAIRS));
+        if let Start::File(name, format) = &mut self.start {
+            format.finish(&mut Out::new(inner, name));
+        }
     }
 
     /// The number of rows since the last [`Self::take`].
@@ -232,6 +323,20 @@ impl Decoder {
     }
 }
 
+/// What an input that begins so is; `None` when more bytes must be seen.
+fn recognise(head: &[u8]) -> Option<Start> {
+    let mut undecided = false;
+    for entry in FILES {
+        match (entry.sniff)(head) {
+            Some(true) => return Some(Start::File(entry.about.name, (entry.new)())),
+            Some(false) => {}
+            None => undecided = true,
+        }
+    }
+    let waits = head.is_empty() || undecided && head.len() < HEAD;
+    (!waits).then_some(Start::Text)
+}
+
 impl Inner {
     /// Reads a line at the beginning of `chunk` that is a flat JSON object and
     /// nothing else, and gives its length. `None` leaves it to [`Self::line`].
@@ -253,6 +358,7 @@ impl Inner {
         if end > self.options.max_line {
             return None;
         }
+        self.format = formats::JSON;
         if !self.commit(number, None, Evidence::Weak) {
             return None;
         }
@@ -260,33 +366,51 @@ impl Inner {
         Some(len)
     }
 
-    fn line(&mut self, number: u64, line: &[u8]) {
+    fn line(&mut self, number: u64, line: &[u8], formats: &mut Formats) {
         self.tally.lines = self.tally.lines.max(number);
         for piece in lines::pieces(line) {
-            self.piece(number, piece);
+            self.piece(number, piece, formats);
         }
     }
 
-    fn piece(&mut self, number: u64, piece: &[u8]) {
+    fn piece(&mut self, number: u64, piece: &[u8], formats: &mut Formats) {
         let mut scratch = std::mem::take(&mut self.scratch);
         let cleaned = clean::clean(piece, &mut scratch);
-        let (text, rank) = (cleaned.text, cleaned.rank);
-        if !text.is_empty() && !self.record(number, text, rank) {
-            self.text_line(number, text, rank);
+        let line = Line {
+            number,
+            text: cleaned.text,
+            indent: cleaned.indent,
+            rank: cleaned.rank,
+            stamp: cleaned.stamp,
+            bar: None,
+        };
+        if !line.text.is_empty() && !self.record(&line, formats) {
+            self.text_line(number, line.text, line.rank);
         }
         self.scratch = scratch;
     }
 
     /// Reads a record from a line; false when there is none.
-    fn record(&mut self, number: u64, text: &[u8], rank: Option<u32>) -> bool {
+    fn record(&mut self, line: &Line<'_>, formats: &mut Formats) -> bool {
+        let Line {
+            number, text, rank, ..
+        } = *line;
         if text[0] == b'{' {
             return self.object(number, text, rank, Evidence::Weak);
         }
         if let Some(bar) = bar::bar(text) {
             self.bar.see(&bar);
+            let own = Line {
+                bar: Some(&bar),
+                ..line.with(&text[..text.len() - bar.rest.len()])
+            };
+            let taken = formats.line(&own, &mut Out::new(self, formats::PAIRS));
             // A record or a traceback may follow a bar without any separator.
             let rest = bar.rest.trim_ascii_start();
-            return !rest.is_empty() && self.record(number, rest, rank);
+            return !rest.is_empty() && self.record(&line.with(rest), formats) || taken;
+        }
+        if formats.line(line, &mut Out::new(self, formats::PAIRS)) {
+            return true;
         }
         // A record may follow a logger's prefix.
         for start in memmem::find_iter(text, b"{") {
@@ -294,7 +418,7 @@ impl Inner {
                 return self.object(number, &text[start..], rank, Evidence::Strong);
             }
         }
-        self.key_values(number, text, rank)
+        self.key_values(line)
     }
 
     fn object(&mut self, number: u64, text: &[u8], rank: Option<u32>, least: Evidence) -> bool {
@@ -320,7 +444,10 @@ impl Inner {
             }
         };
         match read {
-            Ok(()) => self.commit(number, rank, least),
+            Ok(()) => {
+                self.format = formats::JSON;
+                self.commit(number, rank, least)
+            }
             Err(problem) => self.malformed(number, text, "a JSON object", &problem),
         }
     }
@@ -336,6 +463,7 @@ impl Inner {
         };
         match read {
             Ok(end) => {
+                self.format = formats::DICT;
                 let committed = self.commit(number, rank, least);
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
                     self.bar.see(&bar);
@@ -346,20 +474,31 @@ impl Inner {
         }
     }
 
-    fn key_values(&mut self, number: u64, text: &[u8], rank: Option<u32>) -> bool {
+    fn key_values(&mut self, line: &Line<'_>) -> bool {
         let mut pairs = Vec::with_capacity(16);
-        let read = keyvalue::read(text, &mut pairs)
-            || (self.steps && keyvalue::read_without_step(text, &mut pairs));
+        let read = keyvalue::read(line.text, &mut pairs)
+            || (self.steps && keyvalue::read_without_step(line.text, &mut pairs));
         if !read {
             return false;
         }
         self.row.clear();
+        self.pairs(&pairs);
+        if !self.row.measures {
+            return false;
+        }
+        self.steps |= self.row.step.is_some();
+        self.format = formats::PAIRS;
+        self.commit(line.number, line.rank, Evidence::None)
+    }
+
+    /// Takes the pairs of a line into the row.
+    fn pairs(&mut self, pairs: &[keyvalue::Pair<'_>]) {
         let mut previous = START;
         // A tag such as `[eval]` comes as a pair without a key, and says what
         // the numbers after it are of.
         let mut tagged = Vec::new();
         let mut tag = 0;
-        for pair in &pairs {
+        for pair in pairs {
             if pair.key.is_empty() {
                 tagged.clear();
                 if let keyvalue::Value::Text(name) = pair.value
@@ -387,14 +526,9 @@ impl Inner {
                 keyvalue::Value::Text(text) => self.row.text(&self.keys, id, text),
             }
         }
-        if let Some(step) = keyvalue::step(&pairs) {
+        if let Some(step) = keyvalue::step(pairs) {
             self.row.step = Some((0, step));
         }
-        if !self.row.measures {
-            return false;
-        }
-        self.steps |= self.row.step.is_some();
-        self.commit(number, rank, Evidence::None)
     }
 
     /// Counts a line that looks like a record and is none. Text that merely
@@ -419,7 +553,7 @@ impl Inner {
         let Some(run) = self.runs.of(&self.row) else {
             return true;
         };
-        self.tally.records += 1;
+        self.tally.count(self.format);
         self.tally.refused_fields += u64::from(self.row.refused);
         let bar = self.bar.step();
         let rank = self.row.rank.or(rank).unwrap_or(NO_RANK);
