@@ -3,6 +3,8 @@
 use super::format::{About, FileFormat, Format, Line, Out};
 
 mod nanogpt;
+#[cfg(test)]
+mod testing;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {

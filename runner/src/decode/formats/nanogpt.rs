@@ -20,3 +20,15 @@ fn read(line: &Line<'_>, out: &mut Out<'_>) -> bool {
     out.begin();
     out.pairs(line.text) && out.end(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::decode::formats::testing::{formats, records};
+
+    #[test]
+    fn lines_of_training() {
+        let log = "iter 100: loss 2.4501, time 131.31ms, mfu 5.00%\n";
+        assert_eq!(records(log), ["step 100: loss=2.4501 time=131.31 mfu=5"]);
+        assert_eq!(formats(log), ["nanogpt"]);
+    }
+}
