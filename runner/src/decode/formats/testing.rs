@@ -23,8 +23,8 @@ fn decoded(input: &[u8]) -> (Vec<String>, Vec<&'static str>) {
     });
     decoder.push(input);
     decoder.finish();
-    let names = decoder.tally().formats.iter().map(|(name, _)| *name);
-    let names = names.collect();
+    let formats = decoder.tally().formats;
+    let names = formats.iter().map(|(name, _)| *name).collect();
     (shown(&decoder.take()), names)
 }
 
