@@ -7,7 +7,7 @@
 
 use super::bar::Bar;
 use super::row::Evidence;
-use super::{Inner, keyvalue};
+use super::{Inner, json, keyvalue};
 use crate::decode::keys::{KeyId, START};
 
 /// What a format is called and looks like, for people.
@@ -43,6 +43,18 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
+    /// The place of a record in a file without lines.
+    pub(crate) fn at(number: u64) -> Self {
+        Self {
+            number,
+            text: b"",
+            indent: 0,
+            rank: None,
+            stamp: None,
+            bar: None,
+        }
+    }
+
     /// The same line with another text.
     pub(crate) fn with(self, text: &'a [u8]) -> Self {
         Self { text, ..self }
@@ -142,6 +154,61 @@ impl<'a> Out<'a> {
     pub(crate) fn field(&mut self, name: &[u8], text: &[u8]) {
         let id = self.key(name);
         self.inner.row.text(&self.inner.keys, id, text);
+    }
+
+    /// A number by its name, whatever the name may mean elsewhere: trackers keep
+    /// the step and the time apart, and what they call `rank` is a metric.
+    pub(crate) fn metric(&mut self, name: &[u8], value: f64) {
+        let id = self.key(name);
+        self.inner.row.metric(&self.inner.keys, id, value);
+    }
+
+    /// The run's name.
+    pub(crate) fn run(&mut self, name: &[u8]) {
+        self.inner.row.set_run(name);
+    }
+
+    /// The project's name.
+    pub(crate) fn project(&mut self, name: &[u8]) {
+        self.inner.row.set_project(name);
+    }
+
+    /// Every number of a JSON object and of the objects within it. What the
+    /// record held before is forgotten. The error is the parser's.
+    pub(crate) fn json(&mut self, object: &[u8]) -> Result<(), String> {
+        self.begin();
+        json::read(object, &mut self.inner.keys, &mut self.inner.row)
+    }
+
+    /// Whether the record has a number yet besides its step and time.
+    pub(crate) fn has_numbers(&self) -> bool {
+        self.inner.row.has_numbers()
+    }
+
+    /// Whether the record has a step, an epoch, or a name that only
+    /// measurements have.
+    pub(crate) fn is_evident(&self) -> bool {
+        self.inner.row.evidence == Evidence::Strong
+    }
+
+    /// The input's name, which may be a path.
+    pub(crate) fn input(&self) -> &str {
+        &self.inner.options.input
+    }
+
+    /// The longest text that is kept.
+    pub(crate) fn max_line(&self) -> usize {
+        self.inner.options.max_line
+    }
+
+    /// Counts what looks like a record and is none, and remembers the first.
+    pub(crate) fn malformed(&mut self, number: u64, problem: &str) {
+        self.inner.count_malformed(number, problem.to_owned());
+    }
+
+    /// Takes note of how many lines were read, for formats that read bytes.
+    pub(crate) fn lines(&mut self, number: u64) {
+        self.inner.tally.lines = self.inner.tally.lines.max(number);
     }
 
     /// Every pair of a text of keys and numbers, in the spellings that the

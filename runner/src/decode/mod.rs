@@ -537,11 +537,13 @@ impl Inner {
         if !text.ends_with(b"}") || self.row.evidence == Evidence::None {
             return false;
         }
-        self.tally.malformed += 1;
-        if self.tally.first_malformed.is_none() {
-            self.tally.first_malformed = Some((number, format!("looks like {what} but {problem}")));
-        }
+        self.count_malformed(number, format!("looks like {what} but {problem}"));
         true
+    }
+
+    fn count_malformed(&mut self, number: u64, problem: String) {
+        self.tally.malformed += 1;
+        self.tally.first_malformed.get_or_insert((number, problem));
     }
 
     /// Turns the fields into a row of their run; false when they are no record.

@@ -101,6 +101,23 @@ impl Row {
         }
     }
 
+    /// Takes a number of a name that means nothing else.
+    pub(crate) fn metric(&mut self, keys: &Keys, id: KeyId, value: f64) {
+        let key = keys.get(id);
+        self.evidence = self.evidence.max(key.evidence);
+        self.measures |= key.evidence != Evidence::Weak;
+        if id == REFUSED {
+            self.refused += 1;
+        } else {
+            self.push(key, value);
+        }
+    }
+
+    /// Whether there is a number that is no step, time or name.
+    pub(crate) fn has_numbers(&self) -> bool {
+        self.numbers > 0
+    }
+
     #[inline(always)]
     fn push(&mut self, key: &Key, value: f64) {
         // A value that nobody wants is not worth keeping.
@@ -173,14 +190,14 @@ impl Row {
         }
     }
 
-    fn set_run(&mut self, name: &[u8]) {
+    pub(crate) fn set_run(&mut self, name: &[u8]) {
         self.run.clear();
         self.run
             .extend_from_slice(&name[..name.len().min(MAX_NAME)]);
         self.has_run = true;
     }
 
-    fn set_project(&mut self, name: &[u8]) {
+    pub(crate) fn set_project(&mut self, name: &[u8]) {
         self.project.clear();
         self.project
             .extend_from_slice(&name[..name.len().min(MAX_NAME)]);

@@ -3,8 +3,11 @@
 use super::format::{About, FileFormat, Format, Line, Out};
 
 mod nanogpt;
+mod protobuf;
 #[cfg(test)]
 mod testing;
+mod tfevents;
+mod wandb;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
@@ -28,7 +31,7 @@ pub(crate) const HEAD: usize = 32;
 pub(crate) const TEXT: &[Entry] = &[nanogpt::ENTRY];
 
 /// The file formats.
-pub(crate) const FILES: &[FileEntry] = &[];
+pub(crate) const FILES: &[FileEntry] = &[tfevents::ENTRY, wandb::ENTRY];
 
 /// What JSON lines are called.
 pub(crate) const JSON: &str = "jsonl";

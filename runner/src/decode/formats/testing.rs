@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decode::{Decoder, Interests, Options};
-use crate::record::{NO_RANK, Segment};
+use crate::record::{NO_RANK, RunBatch, Segment};
 
 /// Decodes an input and shows a record per line:
 /// `step 10 rank 1: loss=2.5 lr=0.001`.
@@ -17,10 +17,7 @@ pub(crate) fn formats(input: impl AsRef<[u8]>) -> Vec<&'static str> {
 }
 
 fn decoded(input: &[u8]) -> (Vec<String>, Vec<&'static str>) {
-    let mut decoder = Decoder::new(Options {
-        interests: Arc::new(Interests::everything()),
-        ..Options::default()
-    });
+    let mut decoder = decoder("stdin");
     decoder.push(input);
     decoder.finish();
     let formats = decoder.tally().formats;
@@ -53,4 +50,54 @@ fn shown(segment: &Segment) -> Vec<String> {
     }
     rows.sort();
     rows.into_iter().map(|(_, text)| text).collect()
+}
+
+/// As [`records`], of an input with this name.
+pub(crate) fn records_of(name: &str, input: impl AsRef<[u8]>) -> Vec<String> {
+    let mut decoder = decoder(name);
+    decoder.push(input.as_ref());
+    decoder.finish();
+    shown(&decoder.take())
+}
+
+/// As [`records`], of an input that comes in chunks of this size.
+pub(crate) fn records_in_chunks(input: impl AsRef<[u8]>, size: usize) -> Vec<String> {
+    let mut decoder = decoder("stdin");
+    for chunk in input.as_ref().chunks(size) {
+        decoder.push(chunk);
+    }
+    decoder.finish();
+    shown(&decoder.take())
+}
+
+/// How many records of an input could not be read, and why the first could not.
+pub(crate) fn malformed(input: impl AsRef<[u8]>) -> (u64, Option<String>) {
+    let mut decoder = decoder("stdin");
+    decoder.push(input.as_ref());
+    decoder.finish();
+    let tally = decoder.tally();
+    let first = tally.first_malformed.map(|(_, problem)| problem);
+    (tally.malformed, first)
+}
+
+/// The runs of an input's records, each once, as `project/run`.
+pub(crate) fn runs(input: impl AsRef<[u8]>) -> Vec<String> {
+    let mut decoder = decoder("stdin");
+    decoder.push(input.as_ref());
+    decoder.finish();
+    let segment = decoder.take();
+    let run = |batch: &RunBatch| &segment.runs[batch.run as usize];
+    let with_rows = segment.batches.iter().filter(|batch| !batch.is_empty());
+    with_rows
+        .map(run)
+        .map(|run| format!("{}/{}", run.project, run.run))
+        .collect()
+}
+
+fn decoder(input: &str) -> Decoder {
+    Decoder::new(Options {
+        input: input.into(),
+        interests: Arc::new(Interests::everything()),
+        ..Options::default()
+    })
 }
