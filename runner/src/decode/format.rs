@@ -191,6 +191,11 @@ impl<'a> Out<'a> {
         self.inner.row.evidence == Evidence::Strong
     }
 
+    /// Whether the record has a step or an epoch.
+    pub(crate) fn has_step(&self) -> bool {
+        self.inner.row.step.is_some() || self.inner.row.has_epoch
+    }
+
     /// The input's name, which may be a path.
     pub(crate) fn input(&self) -> &str {
         &self.inner.options.input

@@ -396,7 +396,9 @@ impl Inner {
             number, text, rank, ..
         } = *line;
         if text[0] == b'{' {
-            return self.object(number, text, rank, Evidence::Weak);
+            // A brace alone may begin an object over several lines.
+            return self.object(number, text, rank, Evidence::Weak)
+                || formats.line(line, &mut Out::new(self, formats::PAIRS));
         }
         if let Some(bar) = bar::bar(text) {
             self.bar.see(&bar);
@@ -435,6 +437,9 @@ impl Inner {
     }
 
     fn json(&mut self, number: u64, text: &[u8], rank: Option<u32>, least: Evidence) -> bool {
+        if let Some(record) = formats::trainer_state(number, text, self) {
+            return record;
+        }
         self.row.clear();
         let read = match object::read::<false>(text, &mut self.keys, &mut self.row) {
             Ok(end) if text[end..].iter().all(u8::is_ascii_whitespace) => Ok(()),

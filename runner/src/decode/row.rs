@@ -17,6 +17,8 @@ pub(crate) struct Row {
     pub(crate) step: Option<(u8, i64)>,
     /// An epoch printed as a whole number.
     pub(crate) epoch: Option<i64>,
+    /// There is an epoch, whole or not.
+    pub(crate) has_epoch: bool,
     /// Seconds since 1970.
     pub(crate) time: Option<f64>,
     pub(crate) rank: Option<u32>,
@@ -68,6 +70,7 @@ impl Row {
         self.labels.clear();
         self.step = None;
         self.epoch = None;
+        self.has_epoch = false;
         self.time = None;
         self.rank = None;
         self.has_run = false;
@@ -143,6 +146,7 @@ impl Row {
             }
             Role::Epoch => {
                 self.evidence = Evidence::Strong;
+                self.has_epoch = true;
                 if integer && value.abs() <= MAX_STEP {
                     self.epoch = Some(value as i64);
                 }

@@ -2,12 +2,21 @@
 
 use super::format::{About, FileFormat, Format, Line, Out};
 
+mod clearml;
+mod documents;
+mod json_document;
+mod mlflow;
 mod nanogpt;
+mod nsa_csv;
 mod protobuf;
+mod sqlite;
 #[cfg(test)]
 mod testing;
 mod tfevents;
+mod trainer_state;
 mod wandb;
+
+pub(super) use trainer_state::in_a_line as trainer_state;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
@@ -28,10 +37,21 @@ pub(crate) struct FileEntry {
 pub(crate) const HEAD: usize = 32;
 
 /// The text formats. What is more particular stands first.
-pub(crate) const TEXT: &[Entry] = &[nanogpt::ENTRY];
+pub(crate) const TEXT: &[Entry] = &[
+    clearml::ENTRY,
+    json_document::ENTRY,
+    mlflow::ENTRY,
+    nanogpt::ENTRY,
+    nsa_csv::ENTRY,
+];
 
 /// The file formats.
-pub(crate) const FILES: &[FileEntry] = &[tfevents::ENTRY, wandb::ENTRY];
+pub(crate) const FILES: &[FileEntry] = &[
+    tfevents::ENTRY,
+    wandb::ENTRY,
+    sqlite::ENTRY,
+    trainer_state::ENTRY,
+];
 
 /// What JSON lines are called.
 pub(crate) const JSON: &str = "jsonl";

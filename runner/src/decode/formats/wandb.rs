@@ -19,6 +19,8 @@
 //!
 //! A history is a record. Its step is `_step`, which counts the calls of `log`.
 
+use jiter::{JsonObject, JsonValue};
+
 use super::FileEntry;
 use super::protobuf::{Fields, Value};
 use crate::decode::format::{About, FileFormat, Line, Out};
@@ -238,34 +240,31 @@ fn read_item(item: &[u8], key: &mut Vec<u8>, out: &mut Out<'_>) {
     }
 }
 
-/// Reads the numbers of a nested value. One with a `_type` is an image, a table
-/// or a histogram.
+/// Reads the numbers of a nested value.
 fn read_object(json: &[u8], key: &mut Vec<u8>, out: &mut Out<'_>) {
-    let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(json) else {
-        return;
-    };
-    // To a depth that the parser bounds.
-    fn walk(
-        object: &serde_json::Map<String, serde_json::Value>,
-        key: &mut Vec<u8>,
-        out: &mut Out<'_>,
-    ) {
-        if object.contains_key("_type") {
-            return;
-        }
-        let outer = key.len();
-        for (name, value) in object {
-            key.push(b'.');
-            key.extend_from_slice(name.as_bytes());
-            if let Some(number) = value.as_f64() {
-                read_number(key, number, out);
-            } else if let Some(object) = value.as_object() {
-                walk(object, key, out);
-            }
-            key.truncate(outer);
-        }
+    if let Ok(JsonValue::Object(object)) = JsonValue::parse(json, true) {
+        walk(&object, key, out);
     }
-    walk(&object, key, out);
+}
+
+/// The parser bounds how deep objects are nested.
+fn walk(object: &JsonObject<'_>, key: &mut Vec<u8>, out: &mut Out<'_>) {
+    // An image, a table or a histogram.
+    if object.iter().any(|(name, _)| name == "_type") {
+        return;
+    }
+    let outer = key.len();
+    for (name, value) in object.iter() {
+        key.push(b'.');
+        key.extend_from_slice(name.as_bytes());
+        match value {
+            JsonValue::Int(number) => read_number(key, *number as f64, out),
+            JsonValue::Float(number) => read_number(key, *number, out),
+            JsonValue::Object(object) => walk(object, key, out),
+            _ => {}
+        }
+        key.truncate(outer);
+    }
 }
 
 fn read_number(key: &[u8], value: f64, out: &mut Out<'_>) {
@@ -386,7 +385,7 @@ mod tests {
                 3,
                 &[
                     (&["eval", "acc"], "0.5"),
-                    (&["eval"], "{\"a\": {\"b\": 1}, \"c\": [2]}"),
+                    (&["eval"], "{\"a\": {\"b\": 1}, \"c\": [2], \"d\": NaN}"),
                 ],
             ),
             history(4, &[(&["_step"], "4"), (&["_timestamp"], "1700000001")]),
@@ -395,7 +394,7 @@ mod tests {
             "step 0: train/loss=2.5",
             "step 1: train/loss=NaN train/global_step=20",
             "step 2: loss=inf",
-            "step 3: eval.acc=0.5 eval.a.b=1",
+            "step 3: eval.acc=0.5 eval.a.b=1 eval.d=NaN",
         ];
         assert_eq!(records(&file), expected);
         assert_eq!(formats(&file), ["wandb"]);
