@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 /// calls a logger that has no better name (`trainer/`, `root/`, `main/`).
 #[rustfmt::skip]
 pub const CANONICAL: &[(&str, &[&str])] = &[
-    ("loss", &["lm_loss", "total_loss", "trl", "world_model_loss", "policy_loss", "pg_loss", "actor/pg_loss", "objective/loss", "loss/policy_avg", "loss_train", "train_loss_step", "reduced_train_loss", "nll_loss", "avr_loss", "cross_entropy_loss", "ce_loss"]),
+    ("loss", &["lm_loss", "total_loss", "trl", "world_model_loss", "policy_loss", "pg_loss", "actor/pg_loss", "objective/loss", "loss/policy_avg", "loss_train", "train_loss_step", "reduced_train_loss", "nll_loss", "avr_loss", "epoch_loss", "cross_entropy_loss", "ce_loss"]),
     ("eval_loss", &["val_loss", "valid_loss", "validation_loss", "test_loss", "eval/loss", "val/loss", "valid/loss", "validation/loss", "tel", "lm_loss_value", "loss_val", "dev_loss"]),
     ("grad_norm", &["gnorm", "gradient_norm", "norm", "gradnorm", "grad_norm_total", "global_grad_norm", "total_grad_norm", "actor/grad_norm", "optim/total_grad_norm", "world_model_grad_norm", "grads/norm", "gradients/norm", "global_norm"]),
     ("lr", &["learning_rate", "lr_0", "optim/lr", "lr-adam", "lr_adam", "actor/lr", "optim/learning_rate_group0", "param_groups/0/lr", "opt/lr"]),
@@ -119,6 +119,8 @@ pub enum Role {
     Project,
     /// The process.
     Rank,
+    /// What a record is about, in words.
+    Message,
     /// A metric or a label.
     Value,
 }
@@ -146,6 +148,7 @@ pub fn role(printed: &str) -> Role {
         "run" | "run_id" | "run_name" => Role::Run,
         "project" | "project_name" => Role::Project,
         "rank" | "global_rank" => Role::Rank,
+        "msg" => Role::Message,
         _ => Role::Value,
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) evidence: Evidence,
     /// Whether a value is a measurement and not a setting such as `lr`.
     pub(crate) measures: bool,
+    /// The fields tell that something happened beside the training.
+    aside: bool,
     /// Numbers that are no step, time or name, wanted or not.
     numbers: u32,
     /// Fields whose name is one too many.
@@ -77,6 +79,7 @@ impl Row {
         self.has_project = false;
         self.evidence = Evidence::None;
         self.measures = false;
+        self.aside = false;
         self.numbers = 0;
         self.refused = 0;
     }
@@ -84,7 +87,7 @@ impl Row {
     /// Whether the fields make a record, given the least evidence that the line needs.
     #[inline]
     pub(crate) fn is_record(&self, least: Evidence) -> bool {
-        self.evidence >= least && (self.step.is_some() || self.numbers > 0)
+        self.evidence >= least && !self.aside && (self.step.is_some() || self.numbers > 0)
     }
 
     /// Takes a number. `integer` says that it was printed without a point.
@@ -138,6 +141,7 @@ impl Row {
     fn number_with_role(&mut self, key: &Key, value: f64, integer: bool) {
         match key.role {
             Role::Value => {}
+            Role::Message => self.push(key, value),
             Role::Step(priority) => {
                 if value.abs() <= MAX_STEP && self.step.is_none_or(|(best, _)| priority < best) {
                     self.step = Some((priority, value as i64));
@@ -186,7 +190,10 @@ impl Row {
             role => {
                 if let Some((value, integer)) = spelled(text) {
                     self.number(keys, id, value, integer);
-                } else if role == Role::Value && key.label != 0 {
+                    return;
+                }
+                self.aside |= role == Role::Message && is_aside(text);
+                if matches!(role, Role::Value | Role::Message) && key.label != 0 {
                     self.labels
                         .push((id, key.label, String::from_utf8_lossy(text).into_owned()));
                 }
@@ -211,3 +218,30 @@ impl Row {
 
 /// Bytes kept of a run's or project's name.
 const MAX_NAME: usize = 256;
+
+/// Whether a heartbeat's message says that the process starts, loads or is
+/// looked into. Its record has a step and the memory in use, and is no step of
+/// the training: a stalled job dumps its stacks.
+fn is_aside(message: &[u8]) -> bool {
+    matches!(message, b"boot" | b"watchdog_dump")
+        || message.ends_with(b"_loader_ready")
+        || message.ends_with(b"_loader_error")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::decode::{Decoder, Options};
+
+    #[test]
+    fn heartbeats_that_are_no_steps() {
+        let mut decoder = Decoder::new(Options::default());
+        for message in ["boot", "fineweb_loader_ready", "progress", "watchdog_dump"] {
+            let line =
+                format!("{{\"ts\": 1.7e9, \"step\": 3, \"msg\": \"{message}\", \"mem\": 5}}\n");
+            decoder.push(line.as_bytes());
+        }
+        decoder.push(b"{\"step\": 4, \"msg\": 7}\n");
+        decoder.finish();
+        assert_eq!(decoder.tally().records, 2);
+    }
+}

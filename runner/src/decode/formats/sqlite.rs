@@ -126,8 +126,8 @@ impl Spool {
             read_table(&database, &table, number, out)?;
         }
         // Only a lost part of the last page goes unnoticed.
-        let page: u64 = database.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-        if !self.size.is_multiple_of(page.max(1)) {
+        let page: u32 = database.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        if !self.size.is_multiple_of(page.max(1).into()) {
             out.malformed(*number + 1, "the database is cut short");
         }
         Ok(())
