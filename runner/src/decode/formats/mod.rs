@@ -69,28 +69,35 @@ pub fn all() -> impl Iterator<Item = &'static About> {
 /// The text formats at work on one input.
 #[derive(Default)]
 pub(super) struct Formats {
-    all: Vec<Box<dyn Format>>,
+    all: Vec<(&'static str, Box<dyn Format>)>,
     /// The one that took the last line that any took.
     active: Option<usize>,
 }
 
 impl Formats {
-    pub(super) fn new() -> Self {
+    /// All text formats, or only the one with this name.
+    pub(super) fn new(only: Option<&str>) -> Self {
+        let asked = TEXT
+            .iter()
+            .filter(|entry| only.is_none_or(|only| only == entry.about.name));
         Self {
-            all: TEXT.iter().map(|entry| (entry.new)()).collect(),
+            all: asked
+                .map(|entry| (entry.about.name, (entry.new)()))
+                .collect(),
             active: None,
         }
     }
 
     /// Shows a line around, and says whether one took it.
     pub(super) fn line(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> bool {
-        if let Some(active) = self.active
-            && self.all[active].line(line, out.of(TEXT[active].about.name))
-        {
-            return true;
+        if let Some(active) = self.active {
+            let (name, format) = &mut self.all[active];
+            if format.line(line, out.of(name)) {
+                return true;
+            }
         }
-        for (at, format) in self.all.iter_mut().enumerate() {
-            if self.active != Some(at) && format.line(line, out.of(TEXT[at].about.name)) {
+        for (at, (name, format)) in self.all.iter_mut().enumerate() {
+            if self.active != Some(at) && format.line(line, out.of(name)) {
                 self.become_active(at, out);
                 return true;
             }
@@ -100,14 +107,16 @@ impl Formats {
 
     fn become_active(&mut self, at: usize, out: &mut Out<'_>) {
         if let Some(before) = self.active.replace(at) {
-            self.all[before].finish(out.of(TEXT[before].about.name));
+            let (name, format) = &mut self.all[before];
+            format.finish(out.of(name));
         }
     }
 
     /// No more lines will come for now: blocks that are open are over.
     pub(super) fn finish(&mut self, out: &mut Out<'_>) {
         if let Some(active) = self.active {
-            self.all[active].finish(out.of(TEXT[active].about.name));
+            let (name, format) = &mut self.all[active];
+            format.finish(out.of(name));
         }
     }
 }

@@ -24,7 +24,7 @@ fn decoded(input: &[u8]) -> (Vec<String>, Vec<&'static str>) {
     decoder.push(input);
     decoder.finish();
     let formats = decoder.tally().formats;
-    let names = formats.iter().map(|(name, _)| *name).collect();
+    let names = formats.iter().map(|format| format.name).collect();
     (shown(&decoder.take()), names)
 }
 
