@@ -162,6 +162,7 @@ pub(super) fn decoding_for(
         max_metrics: config.decode.max_metrics,
         max_runs: config.decode.max_runs,
         format: None,
+        patterns: config.patterns.clone(),
     }
 }
 

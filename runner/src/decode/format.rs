@@ -144,6 +144,12 @@ impl<'a> Out<'a> {
         self.inner.row.text(&self.inner.keys, id, text);
     }
 
+    /// A label, even if it looks like a number.
+    pub(crate) fn label(&mut self, name: &[u8], text: &[u8]) {
+        let id = self.key(name);
+        self.inner.row.label(&self.inner.keys, id, text);
+    }
+
     /// Every pair of a text of keys and numbers, in the spellings that the
     /// general reader knows. False, and nothing is written, when the text is
     /// not altogether such pairs with a step and a metric among them.

@@ -29,6 +29,7 @@ use memchr::{memchr, memmem};
 pub use format::About;
 use format::{FileFormat, Line, Out};
 pub use formats::all as formats;
+pub use formats::pattern::{Pattern, UNITS};
 use formats::{FILES, Formats, HEAD};
 pub use interest::{Interests, Wanted};
 use keys::{Keys, START};
@@ -60,6 +61,8 @@ pub struct Options {
     pub max_runs: usize,
     /// The only format to read, by its name in [`formats`]; all if there is none.
     pub format: Option<&'static str>,
+    /// Formats of the user's own, asked before all others.
+    pub patterns: Vec<Pattern>,
 }
 
 impl Default for Options {
@@ -74,6 +77,7 @@ impl Default for Options {
             max_metrics: 16_384,
             max_runs: 4_096,
             format: None,
+            patterns: Vec::new(),
         }
     }
 }
@@ -214,7 +218,7 @@ impl Decoder {
         Self {
             start: Start::of(inner.options.format),
             lines,
-            formats: Formats::new(inner.options.format),
+            formats: Formats::new(&inner.options),
             inner,
         }
     }
@@ -233,7 +237,7 @@ impl Decoder {
         let inner = &mut self.inner;
         self.start = Start::of(inner.options.format);
         self.lines = Lines::new(inner.options.max_line);
-        self.formats = Formats::new(inner.options.format);
+        self.formats = Formats::new(&inner.options);
         inner.options.input = input.into();
         inner.segment.input = inner.options.input.clone();
         inner.runs.set_default(run);

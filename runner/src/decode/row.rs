@@ -165,11 +165,19 @@ impl Row {
             role => {
                 if let Some((value, integer)) = spelled(text) {
                     self.number(keys, id, value, integer);
-                } else if role == Role::Value && key.label != 0 {
-                    self.labels
-                        .push((id, key.label, String::from_utf8_lossy(text).into_owned()));
+                } else if role == Role::Value {
+                    self.label(keys, id, text);
                 }
             }
+        }
+    }
+
+    /// Takes a text that is no number, whatever it looks like.
+    pub(crate) fn label(&mut self, keys: &Keys, id: KeyId, text: &[u8]) {
+        let key = keys.get(id);
+        if key.role == Role::Value && key.label != 0 {
+            let text = String::from_utf8_lossy(text).into_owned();
+            self.labels.push((id, key.label, text));
         }
     }
 

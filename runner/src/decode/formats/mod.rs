@@ -1,8 +1,10 @@
 //! The formats, in the order in which they are asked, and who takes a line.
 
+use super::Options;
 use super::format::{About, FileFormat, Format, Line, Out};
 
 mod nanogpt;
+pub mod pattern;
 #[cfg(test)]
 mod testing;
 
@@ -75,15 +77,16 @@ pub(super) struct Formats {
 }
 
 impl Formats {
-    /// All text formats, or only the one with this name.
-    pub(super) fn new(only: Option<&str>) -> Self {
-        let asked = TEXT
-            .iter()
-            .filter(|entry| only.is_none_or(|only| only == entry.about.name));
+    /// The user's formats and all others, or only the one that is asked for.
+    pub(super) fn new(options: &Options) -> Self {
+        let own = options.patterns.iter().map(|pattern| {
+            let format: Box<dyn Format> = Box::new(pattern.clone());
+            (pattern.name(), format)
+        });
+        let known = TEXT.iter().map(|entry| (entry.about.name, (entry.new)()));
+        let asked = |name: &str| options.format.is_none_or(|only| only == name);
         Self {
-            all: asked
-                .map(|entry| (entry.about.name, (entry.new)()))
-                .collect(),
+            all: own.chain(known).filter(|(name, _)| asked(name)).collect(),
             active: None,
         }
     }

@@ -8,18 +8,23 @@ use crate::record::{NO_RANK, Segment};
 /// Decodes an input and shows a record per line:
 /// `step 10 rank 1: loss=2.5 lr=0.001`.
 pub(crate) fn records(input: impl AsRef<[u8]>) -> Vec<String> {
-    decoded(input.as_ref()).0
+    records_with(Options::default(), input)
+}
+
+/// The same, with options.
+pub(crate) fn records_with(options: Options, input: impl AsRef<[u8]>) -> Vec<String> {
+    decoded(options, input.as_ref()).0
 }
 
 /// The names of the formats that took records of an input.
 pub(crate) fn formats(input: impl AsRef<[u8]>) -> Vec<&'static str> {
-    decoded(input.as_ref()).1
+    decoded(Options::default(), input.as_ref()).1
 }
 
-fn decoded(input: &[u8]) -> (Vec<String>, Vec<&'static str>) {
+fn decoded(options: Options, input: &[u8]) -> (Vec<String>, Vec<&'static str>) {
     let mut decoder = Decoder::new(Options {
         interests: Arc::new(Interests::everything()),
-        ..Options::default()
+        ..options
     });
     decoder.push(input);
     decoder.finish();
