@@ -129,7 +129,7 @@ impl Summary {
         }
         self.write_metrics(out)?;
         for Incident { line, what } in &self.incidents {
-            writeln!(out, "  incident {input}:{line}: {what}")?;
+            writeln!(out, "  incident line {line}: {what}")?;
         }
         if self.more > 0 {
             writeln!(out, "  incident and {} more", grouped(self.more))?;
@@ -159,8 +159,8 @@ impl Summary {
                 grouped(metric.count),
                 number(metric.first),
                 number(metric.last),
-                number(metric.min),
-                number(metric.max),
+                extreme(metric.min),
+                extreme(metric.max),
                 match metric.not_finite {
                     0 => "-".to_owned(),
                     some => grouped(some),
@@ -218,18 +218,19 @@ fn said(text: &Text) -> String {
     }
 }
 
+/// The least or greatest of the finite values, if there were any.
+fn extreme(value: f64) -> String {
+    if value.is_finite() {
+        number(value)
+    } else {
+        "-".to_owned()
+    }
+}
+
 /// A number in at most twelve characters.
 fn number(value: f64) -> String {
     if !value.is_finite() {
-        // The least and greatest of no finite values.
-        return if value.is_nan() {
-            "NaN"
-        } else if value > 0.0 {
-            "inf"
-        } else {
-            "-inf"
-        }
-        .to_owned();
+        return value.to_string();
     }
     let plain = value.to_string();
     if plain.len() <= 10 {

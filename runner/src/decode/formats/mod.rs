@@ -4,7 +4,7 @@ use super::Options;
 use super::format::{About, FileFormat, Format, Line, Out};
 
 mod nanogpt;
-pub mod pattern;
+pub(super) mod pattern;
 #[cfg(test)]
 mod testing;
 
