@@ -123,3 +123,42 @@ impl Formats {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{formats, in_chunks, records};
+    use super::*;
+
+    fn texts() -> impl Iterator<Item = &'static About> {
+        TEXT.iter().map(|entry| &entry.about).chain(&GENERAL)
+    }
+
+    #[test]
+    fn every_example_is_read_by_its_format() {
+        for about in texts() {
+            let found = formats(about.example);
+            assert_eq!(found, [about.name], "{}", about.example);
+        }
+    }
+
+    #[test]
+    fn chunks_change_nothing() {
+        for about in texts() {
+            let log = format!("{0}\nplain text\n{0}\n", about.example);
+            let whole = records(&log);
+            for size in [1, 2, 3, 5, 7, 64] {
+                let chunks: Vec<&[u8]> = log.as_bytes().chunks(size).collect();
+                assert_eq!(in_chunks(&chunks), whole, "{} by {size}", about.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = all().map(|about| about.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

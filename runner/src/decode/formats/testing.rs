@@ -13,20 +13,27 @@ pub(crate) fn records(input: impl AsRef<[u8]>) -> Vec<String> {
 
 /// The same, with options.
 pub(crate) fn records_with(options: Options, input: impl AsRef<[u8]>) -> Vec<String> {
-    decoded(options, input.as_ref()).0
+    decoded(options, &[input.as_ref()]).0
+}
+
+/// The records of an input that comes in pieces.
+pub(crate) fn in_chunks(chunks: &[&[u8]]) -> Vec<String> {
+    decoded(Options::default(), chunks).0
 }
 
 /// The names of the formats that took records of an input.
 pub(crate) fn formats(input: impl AsRef<[u8]>) -> Vec<&'static str> {
-    decoded(Options::default(), input.as_ref()).1
+    decoded(Options::default(), &[input.as_ref()]).1
 }
 
-fn decoded(options: Options, input: &[u8]) -> (Vec<String>, Vec<&'static str>) {
+fn decoded(options: Options, chunks: &[&[u8]]) -> (Vec<String>, Vec<&'static str>) {
     let mut decoder = Decoder::new(Options {
         interests: Arc::new(Interests::everything()),
         ..options
     });
-    decoder.push(input);
+    for chunk in chunks {
+        decoder.push(chunk);
+    }
     decoder.finish();
     let formats = decoder.tally().formats;
     let names = formats.iter().map(|format| format.name).collect();
