@@ -34,7 +34,7 @@ use formats::{FILES, Formats, HEAD};
 pub use interest::{Interests, Wanted};
 use keys::{Keys, START};
 use lines::Lines;
-use row::{Evidence, Row};
+use row::{Evidence, Field, Row};
 use runs::{NO_SLOT, Runs};
 
 use crate::names::{self, Names, Role};
@@ -600,7 +600,9 @@ impl Inner {
         };
         self.tally.count(self.format, number);
         self.tally.refused_fields += u64::from(self.row.refused);
-        let bar = self.bar.step();
+        let (values, metrics) = (&self.row.values, self.keys.metrics());
+        let is_loss = |field: &Field| &*metrics[field.metric as usize].source == "loss";
+        let bar = self.bar.step(|| values.iter().any(is_loss));
         let rank = self.row.rank.or(rank).unwrap_or(NO_RANK);
         let time = self.row.time.unwrap_or(self.now);
         if time > self.segment.now || self.segment.now.is_nan() {
