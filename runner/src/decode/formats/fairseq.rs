@@ -48,7 +48,7 @@ fn read(line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
         pairs(at.rest, out)
     } else {
         at.word(b" |")?;
-        summary(at.rest, out)
+        Some(summary(at.rest, out))
     }?;
     (stepped && out.end(line)).then_some(())
 }
@@ -69,7 +69,7 @@ fn pairs(text: &[u8], out: &mut Out<'_>) -> Option<bool> {
 }
 
 /// `loss 8.5 | num_updates 282`.
-fn summary(text: &[u8], out: &mut Out<'_>) -> Option<bool> {
+fn summary(text: &[u8], out: &mut Out<'_>) -> bool {
     let mut prefix: &[u8] = b"";
     let mut stepped = false;
     for column in columns(text) {
@@ -88,7 +88,7 @@ fn summary(text: &[u8], out: &mut Out<'_>) -> Option<bool> {
             out.number(&[prefix, key].concat(), value);
         }
     }
-    Some(stepped)
+    stepped
 }
 
 #[cfg(test)]
