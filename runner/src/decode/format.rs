@@ -169,6 +169,8 @@ impl<'a> Out<'a> {
         if self.inner.row.time.is_none() {
             self.inner.row.time = line.stamp.and_then(super::time::from_text);
         }
+        // A later line without a step may join.
+        self.inner.steps |= self.inner.row.step.is_some();
         self.inner.commit(line.number, line.rank, Evidence::None)
     }
 

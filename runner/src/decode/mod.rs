@@ -20,6 +20,7 @@ mod progress;
 mod python;
 mod row;
 mod runs;
+mod split;
 mod time;
 
 use std::sync::Arc;
@@ -371,6 +372,11 @@ fn recognise(head: &[u8]) -> Option<Start> {
     (!waits).then_some(Start::Text)
 }
 
+/// Whether a dict begins with a step and the type of an event.
+fn is_event(text: &[u8]) -> bool {
+    memmem::find(&text[..text.len().min(64)], b", 'event_type': '").is_some()
+}
+
 impl Inner {
     /// Reads a line at the beginning of `chunk` that is a flat JSON object and
     /// nothing else, and gives its length. `None` leaves it to [`Self::line`].
@@ -462,6 +468,8 @@ impl Inner {
             .and_then(<[u8]>::first)
         {
             Some(b'"') if self.reads(formats::JSON) => self.json(number, text, rank, least),
+            // Orbax tells of its checkpoints in dicts with a step.
+            Some(b'\'') if text.starts_with(b"{'step': ") && is_event(text) => false,
             // A Python dict is as often a printed configuration.
             Some(b'\'') if self.reads(formats::DICT) => {
                 self.dict(number, text, rank, Evidence::Strong)

@@ -3,10 +3,28 @@
 use super::Options;
 use super::format::{About, FileFormat, Format, Line, Out};
 
+mod accelerate;
+mod deepspeed;
+mod fairseq;
+mod kohya;
+mod llama_cpp;
+mod llmc;
+mod maxtext;
+mod megatron;
+mod minimind;
+mod modded_nanogpt;
+mod nanochat;
 mod nanogpt;
+mod nemo;
+mod olmo;
+mod openpi;
+mod openrlhf;
 pub(super) mod pattern;
 #[cfg(test)]
 mod testing;
+mod torchtitan;
+mod torchtune;
+mod verl;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
@@ -27,7 +45,27 @@ pub(crate) struct FileEntry {
 pub(crate) const HEAD: usize = 32;
 
 /// The text formats. What is more particular stands first.
-pub(crate) const TEXT: &[Entry] = &[nanogpt::ENTRY];
+pub(crate) const TEXT: &[Entry] = &[
+    nemo::ENTRY,
+    kohya::ENTRY,
+    openrlhf::ENTRY,
+    llama_cpp::ENTRY,
+    olmo::ENTRY,
+    megatron::ENTRY,
+    deepspeed::ENTRY,
+    modded_nanogpt::ENTRY,
+    verl::ENTRY,
+    torchtune::ENTRY,
+    torchtitan::ENTRY,
+    nanochat::ENTRY,
+    llmc::ENTRY,
+    nanogpt::ENTRY,
+    openpi::ENTRY,
+    maxtext::ENTRY,
+    minimind::ENTRY,
+    fairseq::ENTRY,
+    accelerate::ENTRY,
+];
 
 /// The file formats.
 pub(crate) const FILES: &[FileEntry] = &[];
