@@ -107,6 +107,23 @@ fn the_readme_has_the_exit_codes() {
 }
 
 #[test]
+fn the_formats_are_listed() {
+    let mut table =
+        String::from("| format | printed by | for example | step |\n|---|---|---|---|\n");
+    for about in runwatch::decode::formats() {
+        let example = about.example.replace('|', "\\|").replace("\n", "`<br>`");
+        let example = example.replace("``", "");
+        writeln!(
+            table,
+            "| `{}` | {} | `{example}` | {} |",
+            about.name, about.title, about.step
+        )
+        .expect("a String");
+    }
+    generated("docs/formats.md", "formats", &table);
+}
+
+#[test]
 fn the_readme_shows_a_real_review() {
     let log = "docs/samples/gpt2-trainer.log";
     let shown = printed(runwatch().args(["review", log]));

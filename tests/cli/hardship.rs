@@ -17,8 +17,7 @@ fn quietly(content: impl AsRef<[u8]>, stderr: &str) {
         .run();
 }
 
-const HINT: &str =
-    "hint: runwatch reads JSON lines, Python dicts, and lines such as `step=10 loss=2.5`\n";
+const HINT: &str = "hint: `runwatch decode --list` shows the formats that runwatch reads\n";
 
 #[test]
 fn a_missing_file() {

@@ -8,6 +8,7 @@ mod fixture;
 
 mod chunks;
 mod commands;
+mod decode;
 mod demo;
 mod detectors;
 mod endings;

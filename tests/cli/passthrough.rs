@@ -133,7 +133,7 @@ fn what_holds_no_records_is_said() {
         .stderr(format!(
             "{WATCHING}\
              runwatch: stdin: 0 records in 1 line\n\
-             hint: runwatch reads JSON lines, Python dicts, and lines such as `step=10 loss=2.5`\n\
+             hint: `runwatch decode --list` shows the formats that runwatch reads\n\
              runwatch: 0 alerts\n"
         ))
         .run();

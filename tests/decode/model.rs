@@ -71,7 +71,13 @@ impl Model {
     pub(crate) fn line(&mut self, number: u64, line: &[u8]) -> Outcome {
         let text = line.trim_ascii();
         let mut fields = Fields::default();
-        let read = object_line(text, &mut fields);
+        let mut read = object_line(text, &mut fields);
+        // A stray byte costs nothing but itself.
+        let lossy = String::from_utf8_lossy(text);
+        if read.is_err() && lossy.as_bytes() != text {
+            fields = Fields::default();
+            read = object_line(lossy.as_bytes(), &mut fields);
+        }
         if read.is_err() {
             return if text.ends_with(b"}") && fields.evidence > 0 {
                 Outcome::Malformed

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, thin.
 
 mod config;
+mod decode;
 mod demo;
 mod detector;
 mod options;
@@ -38,6 +39,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Review(review::Args),
+    Decode(decode::Args),
     Demo(demo::Args),
     Detector(detector::Args),
     Config(config::Args),
@@ -68,6 +70,7 @@ pub fn main() -> u8 {
     let outcome = match cli.command {
         None => watch::run(&cli.watch),
         Some(Command::Review(args)) => review::run(&args),
+        Some(Command::Decode(args)) => decode::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Detector(args)) => detector::run(&args),
         Some(Command::Config(args)) => config::run(&args),

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use crate::config::{self, Color, Config, Flags, Loaded, Place, Style};
-use crate::decode;
+use crate::decode::{self, Interests};
 use crate::deliver::sinks::console::{Console, Form, colour_wanted};
 use crate::deliver::sinks::file::AlertFile;
 use crate::deliver::{Sink, SinkError};
@@ -135,22 +135,34 @@ pub(super) fn pipeline(
     Ok(Pipeline::new(detect, Judge::new(policy, host())))
 }
 
-/// What the decoder needs to know.
+/// What the decoder needs to know to feed a pipeline.
 pub(super) fn decoding(
     config: &Config,
     input: &str,
     run: &str,
     pipeline: &Pipeline,
 ) -> decode::Options {
+    decoding_for(config, input, run, pipeline.interests())
+}
+
+/// What the decoder needs to know to decode what these interests ask for.
+pub(super) fn decoding_for(
+    config: &Config,
+    input: &str,
+    run: &str,
+    interests: Arc<Interests>,
+) -> decode::Options {
     decode::Options {
         input: Arc::from(input),
         project: config.project.clone(),
         run: config.run.clone().unwrap_or_else(|| run.to_owned()),
         names: Names::with(&config.names),
-        interests: pipeline.interests(),
+        interests,
         max_line: config.decode.max_line,
         max_metrics: config.decode.max_metrics,
         max_runs: config.decode.max_runs,
+        format: None,
+        patterns: config.patterns.clone(),
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn summarize(input: &str, tally: &Tally) {
         say(&format!("runwatch: {input}:{number}: {problem}"));
     }
     if tally.records == 0 && tally.lines > 0 {
-        say("hint: runwatch reads JSON lines, Python dicts, and lines such as `step=10 loss=2.5`");
+        say("hint: `runwatch decode --list` shows the formats that runwatch reads");
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) fn count(number: u64, one: &str, many: &str) -> String {
 }
 
 /// `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -144,7 +144,7 @@ fn shards(threads: Option<usize>) -> usize {
 }
 
 /// The name of an input in locations, and the run that it is unless it says so.
-fn names_of(path: &Path) -> (String, String) {
+pub(super) fn names_of(path: &Path) -> (String, String) {
     if path == Path::new("-") {
         return ("stdin".to_owned(), "default".to_owned());
     }

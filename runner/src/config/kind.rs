@@ -149,6 +149,12 @@ pub(crate) fn name() -> Kind<String> {
     })
 }
 
+/// A regular expression.
+pub(crate) fn expression() -> Kind<String> {
+    let read = |value: &Value| Some(value.text()?.to_owned()).filter(|text| !text.is_empty());
+    Kind::new("a regular expression", read, |text| literal::text(text))
+}
+
 /// A path; `~/` stands for the home folder, and a relative one starts at `base`.
 pub(crate) fn path(home: Option<PathBuf>, base: PathBuf) -> Kind<PathBuf> {
     let read = move |value: &Value| {
@@ -177,6 +183,19 @@ pub(crate) fn sha256() -> Kind<String> {
         read,
         |digest| literal::text(digest),
     )
+}
+
+/// A list of names.
+pub(crate) fn names() -> Kind<Vec<String>> {
+    let read = |value: &Value| match value {
+        Value::List(values) => values
+            .iter()
+            .map(|value| value.text().map(str::to_owned))
+            .collect(),
+        _ => None,
+    };
+    let write = |names: &Vec<String>| literal::list(names.iter().map(String::as_str));
+    Kind::new("a list of names such as [\"phase\"]", read, write)
 }
 
 /// `"all"` (none), or a list of names.

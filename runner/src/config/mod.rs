@@ -17,6 +17,7 @@ mod literal;
 mod load;
 mod origin;
 mod parameters;
+mod patterns;
 mod reader;
 mod sections;
 mod show;

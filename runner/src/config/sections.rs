@@ -12,7 +12,7 @@ use super::types::{Alerts, Color, Config, Console, Decode, Faults, Limits, Style
 use crate::alert::Severity;
 
 /// Sections whose keys are the user's own.
-pub(super) const OPEN: &[&str] = &["detector", "names"];
+pub(super) const OPEN: &[&str] = &["detector", "names", "pattern"];
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -75,6 +75,7 @@ pub(super) fn config(
         max_runs: reader.get("decode", "max-runs", &count(1..=1_048_576)),
     };
     let names = names(reader);
+    let patterns = super::patterns::read(reader);
     let styles = &[
         ("auto", Style::Auto),
         ("panel", Style::Panel),
@@ -102,6 +103,7 @@ pub(super) fn config(
         alerts,
         decode,
         names,
+        patterns,
         console,
         file,
     }

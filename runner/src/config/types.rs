@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::origin::Origin;
 use super::tree::Value;
 use crate::alert::Severity;
+use crate::decode::Pattern;
 
 /// The configuration. `default.toml` says what each setting means.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub decode: Decode,
     /// The user's canonical names: as printed, canonical.
     pub names: Vec<(String, String)>,
+    /// `[pattern.*]`: lines of formats that only the user knows.
+    pub patterns: Vec<Pattern>,
     /// How the console looks.
     pub console: Console,
     /// The file of alerts as JSON lines; none if there is none.

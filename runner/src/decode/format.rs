@@ -216,6 +216,12 @@ impl<'a> Out<'a> {
         self.inner.tally.lines = self.inner.tally.lines.max(number);
     }
 
+    /// A label, even if it looks like a number.
+    pub(crate) fn label(&mut self, name: &[u8], text: &[u8]) {
+        let id = self.key(name);
+        self.inner.row.label(&self.inner.keys, id, text);
+    }
+
     /// Every pair of a text of keys and numbers, in the spellings that the
     /// general reader knows. False, and nothing is written, when the text is
     /// not altogether such pairs with a step and a metric among them.
@@ -235,6 +241,8 @@ impl<'a> Out<'a> {
         if self.inner.row.time.is_none() {
             self.inner.row.time = line.stamp.and_then(super::time::from_text);
         }
+        // A later line without a step may join.
+        self.inner.steps |= self.inner.row.step.is_some();
         self.inner.commit(line.number, line.rank, Evidence::None)
     }
 

@@ -1242,13 +1242,19 @@ fn with_commas(text: &[u8], sign: usize, digits: usize) -> Option<(f64, usize, b
     keep(&text[sign..digits])?;
     let mut at = digits;
     while text.get(at) == Some(&b',') {
-        let group = text.get(at + 1..at + 4)?;
-        if !group.iter().all(u8::is_ascii_digit) || text.get(at + 4).is_some_and(u8::is_ascii_digit)
-        {
+        let group = text.get(at + 1..at + 4);
+        let Some(group) = group.filter(|group| group.iter().all(u8::is_ascii_digit)) else {
+            // `tps: 11,047, mfu: 3`: this comma ends the number.
+            break;
+        };
+        if text.get(at + 4).is_some_and(u8::is_ascii_digit) {
             return None;
         }
         keep(group)?;
         at += 4;
+    }
+    if at == digits {
+        return None;
     }
     let mut integer = true;
     if text.get(at) == Some(&b'.') {

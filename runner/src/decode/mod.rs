@@ -20,6 +20,7 @@ mod progress;
 mod python;
 mod row;
 mod runs;
+mod split;
 mod time;
 
 use std::sync::Arc;
@@ -29,11 +30,12 @@ use memchr::{memchr, memmem};
 pub use format::About;
 use format::{FileFormat, Line, Out};
 pub use formats::all as formats;
+pub use formats::pattern::{Pattern, UNITS};
 use formats::{FILES, Formats, HEAD};
 pub use interest::{Interests, Wanted};
 use keys::{Keys, START};
 use lines::Lines;
-use row::{Evidence, Row};
+use row::{Evidence, Field, Row};
 use runs::{NO_SLOT, Runs};
 
 use crate::names::{self, Names, Role};
@@ -58,6 +60,10 @@ pub struct Options {
     pub max_metrics: usize,
     /// The most runs that are kept.
     pub max_runs: usize,
+    /// The only format to read, by its name in [`formats`]; all if there is none.
+    pub format: Option<&'static str>,
+    /// Formats of the user's own, asked before all others.
+    pub patterns: Vec<Pattern>,
 }
 
 impl Default for Options {
@@ -71,6 +77,8 @@ impl Default for Options {
             max_line: 1 << 20,
             max_metrics: 16_384,
             max_runs: 4_096,
+            format: None,
+            patterns: Vec::new(),
         }
     }
 }
@@ -92,23 +100,38 @@ pub struct Tally {
     pub refused_fields: u64,
     /// Records that were not kept because there were too many runs.
     pub refused_records: u64,
-    /// How many records were read by each format.
-    pub formats: Vec<(&'static str, u64)>,
+    /// The formats that records came in, in order of appearance.
+    pub formats: Vec<Recognised>,
+}
+
+/// A format that was recognised in an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recognised {
+    /// The format's name, as in [`formats`].
+    pub name: &'static str,
+    /// How many records it had.
+    pub records: u64,
+    /// Where the first of them was.
+    pub line: u64,
 }
 
 impl Tally {
     #[inline]
-    fn count(&mut self, format: &'static str) {
+    fn count(&mut self, format: &'static str, line: u64) {
         self.records += 1;
-        // Names are told apart by where they stand: one of them is read per
-        // record, and they are few.
-        match self
+        // Told apart by where the name stands, since this is asked at every
+        // record.
+        let known = self
             .formats
             .iter_mut()
-            .find(|(name, _)| std::ptr::eq(*name, format))
-        {
-            Some((_, count)) => *count += 1,
-            None => self.formats.push((format, 1)),
+            .find(|known| std::ptr::eq(known.name, format));
+        match known {
+            Some(known) => known.records += 1,
+            None => self.formats.push(Recognised {
+                name: format,
+                records: 1,
+                line,
+            }),
         }
     }
 }
@@ -151,6 +174,18 @@ struct Inner {
     tally: Tally,
 }
 
+impl Start {
+    fn of(format: Option<&'static str>) -> Self {
+        let Some(name) = format else {
+            return Self::Unknown(Vec::new());
+        };
+        match FILES.iter().find(|entry| entry.about.name == name) {
+            Some(entry) => Self::File(entry.about.name, (entry.new)()),
+            None => Self::Text,
+        }
+    }
+}
+
 impl Decoder {
     /// A decoder at the beginning of an input.
     #[must_use]
@@ -182,9 +217,9 @@ impl Decoder {
             tally: Tally::default(),
         };
         Self {
-            start: Start::Unknown(Vec::new()),
+            start: Start::of(inner.options.format),
             lines,
-            formats: Formats::new(),
+            formats: Formats::new(&inner.options),
             inner,
         }
     }
@@ -201,9 +236,9 @@ impl Decoder {
     /// both inputs name are the same ones.
     pub fn begin(&mut self, input: &str, run: &str) {
         let inner = &mut self.inner;
-        self.start = Start::Unknown(Vec::new());
+        self.start = Start::of(inner.options.format);
         self.lines = Lines::new(inner.options.max_line);
-        self.formats = Formats::new();
+        self.formats = Formats::new(&inner.options);
         inner.options.input = input.into();
         inner.segment.input = inner.options.input.clone();
         inner.runs.set_default(run);
@@ -337,12 +372,17 @@ fn recognise(head: &[u8]) -> Option<Start> {
     (!waits).then_some(Start::Text)
 }
 
+/// Whether a dict begins with a step and the type of an event.
+fn is_event(text: &[u8]) -> bool {
+    memmem::find(&text[..text.len().min(64)], b", 'event_type': '").is_some()
+}
+
 impl Inner {
     /// Reads a line at the beginning of `chunk` that is a flat JSON object and
     /// nothing else, and gives its length. `None` leaves it to [`Self::line`].
     #[inline]
     fn json_line(&mut self, number: u64, chunk: &[u8]) -> Option<usize> {
-        if !chunk.starts_with(b"{\"") {
+        if !chunk.starts_with(b"{\"") || !self.reads(formats::JSON) {
             return None;
         }
         self.row.clear();
@@ -429,9 +469,13 @@ impl Inner {
             .map(<[u8]>::trim_ascii_start)
             .and_then(<[u8]>::first)
         {
-            Some(b'"') => self.json(number, text, rank, least),
+            Some(b'"') if self.reads(formats::JSON) => self.json(number, text, rank, least),
+            // Orbax tells of its checkpoints in dicts with a step.
+            Some(b'\'') if text.starts_with(b"{'step': ") && is_event(text) => false,
             // A Python dict is as often a printed configuration.
-            Some(b'\'') => self.dict(number, text, rank, Evidence::Strong),
+            Some(b'\'') if self.reads(formats::DICT) => {
+                self.dict(number, text, rank, Evidence::Strong)
+            }
             _ => false,
         }
     }
@@ -480,6 +524,9 @@ impl Inner {
     }
 
     fn key_values(&mut self, line: &Line<'_>) -> bool {
+        if !self.reads(formats::PAIRS) {
+            return false;
+        }
         let mut pairs = Vec::with_capacity(16);
         let read = keyvalue::read(line.text, &mut pairs)
             || (self.steps && keyvalue::read_without_step(line.text, &mut pairs));
@@ -494,6 +541,12 @@ impl Inner {
         self.steps |= self.row.step.is_some();
         self.format = formats::PAIRS;
         self.commit(line.number, line.rank, Evidence::None)
+    }
+
+    /// Whether a general reader is asked: unless another format is the only one.
+    #[inline]
+    fn reads(&self, general: &str) -> bool {
+        self.options.format.is_none_or(|only| only == general)
     }
 
     /// Takes the pairs of a line into the row.
@@ -560,9 +613,11 @@ impl Inner {
         let Some(run) = self.runs.of(&self.row) else {
             return true;
         };
-        self.tally.count(self.format);
+        self.tally.count(self.format, number);
         self.tally.refused_fields += u64::from(self.row.refused);
-        let bar = self.bar.step();
+        let (values, metrics) = (&self.row.values, self.keys.metrics());
+        let is_loss = |field: &Field| &*metrics[field.metric as usize].source == "loss";
+        let bar = self.bar.step(|| values.iter().any(is_loss));
         let rank = self.row.rank.or(rank).unwrap_or(NO_RANK);
         let time = self.row.time.unwrap_or(self.now);
         if time > self.segment.now || self.segment.now.is_nan() {

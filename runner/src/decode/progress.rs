@@ -17,6 +17,9 @@ pub(super) struct Progress {
     proven: bool,
     /// Other bars since its last.
     others: u32,
+    /// A bar that came after the training's was full: that of a last evaluation,
+    /// or of another training, which the next record tells.
+    next: Option<(u64, u64)>,
 }
 
 impl Progress {
@@ -30,6 +33,9 @@ impl Progress {
         let count = bar.current;
         match self.current {
             Some((_, known)) if known == total => self.take(count, total),
+            Some((done, known)) if done >= known && self.proven => {
+                self.next = Some((count, total));
+            }
             // While a training goes on, any other bar is that of an evaluation;
             // before the first record the longer one is more likely the training.
             Some((done, known)) if done < known && (self.proven || total < known) => {
@@ -50,10 +56,17 @@ impl Progress {
     fn take(&mut self, count: u64, total: u64) {
         self.current = Some((count, total));
         self.others = 0;
+        self.next = None;
     }
 
-    /// The step that the bar shows, for a record beside it.
-    pub(super) fn step(&mut self) -> Option<i64> {
+    /// The step that the bar shows, for a record beside it; `trains` says
+    /// whether that has a training's loss, and is asked only when it matters.
+    pub(super) fn step(&mut self, trains: impl FnOnce() -> bool) -> Option<i64> {
+        if let Some((count, total)) = self.next
+            && trains()
+        {
+            self.begin(count, total);
+        }
         let (count, _) = self.current?;
         self.proven = true;
         i64::try_from(count).ok()
@@ -70,12 +83,14 @@ mod tests {
         let mut progress = Progress::default();
         for text in bars {
             if *text == "record" {
-                progress.step();
+                progress.step(|| true);
+            } else if *text == "evaluation" {
+                progress.step(|| false);
             } else {
                 progress.see(&bar(text.as_bytes()).unwrap());
             }
         }
-        progress.step()
+        progress.step(|| false)
     }
 
     #[test]
@@ -85,6 +100,18 @@ mod tests {
             steps(&[map, "  8%|#   | 5/60 [00:10<01:50,  2.00s/it]"]),
             Some(5)
         );
+    }
+
+    #[test]
+    fn after_the_training_comes_an_evaluation_or_another() {
+        let full = "100%|####| 60/60 [02:00<00:00,  2.00s/it]";
+        let short = " 50%|##  | 4/8 [00:01<00:01,  2.00it/s]";
+        let last = "100%|####| 8/8 [00:02<00:00,  2.00it/s]";
+        assert_eq!(
+            steps(&[full, "record", short, last, "evaluation"]),
+            Some(60)
+        );
+        assert_eq!(steps(&[full, "record", short, "record", last]), Some(8));
     }
 
     #[test]

@@ -193,11 +193,19 @@ impl Row {
                     return;
                 }
                 self.aside |= role == Role::Message && is_aside(text);
-                if matches!(role, Role::Value | Role::Message) && key.label != 0 {
-                    self.labels
-                        .push((id, key.label, String::from_utf8_lossy(text).into_owned()));
+                if matches!(role, Role::Value | Role::Message) {
+                    self.label(keys, id, text);
                 }
             }
+        }
+    }
+
+    /// Takes a text that is no number, whatever it looks like.
+    pub(crate) fn label(&mut self, keys: &Keys, id: KeyId, text: &[u8]) {
+        let key = keys.get(id);
+        if matches!(key.role, Role::Value | Role::Message) && key.label != 0 {
+            let text = String::from_utf8_lossy(text).into_owned();
+            self.labels.push((id, key.label, text));
         }
     }
 

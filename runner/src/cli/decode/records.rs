@@ -70,7 +70,11 @@ impl Serialize for Record<'_> {
         if !self.values.is_empty() {
             map.serialize_entry("metrics", &Metrics(self))?;
         }
-        let mut labels = self.texts.iter().filter(|text| text.kind == "label").peekable();
+        let mut labels = self
+            .texts
+            .iter()
+            .filter(|text| text.kind == "label")
+            .peekable();
         if labels.peek().is_some() {
             let labels: serde_json::Map<String, serde_json::Value> = labels
                 .map(|label| (label.name.clone(), label.content.clone().into()))

@@ -1,19 +1,39 @@
 //! The formats, in the order in which they are asked, and who takes a line.
 
+use super::Options;
 use super::format::{About, FileFormat, Format, Line, Out};
 
+mod accelerate;
 mod clearml;
+mod deepspeed;
 mod documents;
+mod fairseq;
 mod json_document;
+mod kohya;
+mod llama_cpp;
+mod llmc;
+mod maxtext;
+mod megatron;
+mod minimind;
 mod mlflow;
+mod modded_nanogpt;
+mod nanochat;
 mod nanogpt;
+mod nemo;
 mod nsa_csv;
+mod olmo;
+mod openpi;
+mod openrlhf;
+pub(super) mod pattern;
 mod protobuf;
 mod sqlite;
 #[cfg(test)]
 mod testing;
 mod tfevents;
+mod torchtitan;
+mod torchtune;
 mod trainer_state;
+mod verl;
 mod wandb;
 
 pub(super) use trainer_state::in_a_line as trainer_state;
@@ -38,10 +58,28 @@ pub(crate) const HEAD: usize = 32;
 
 /// The text formats. What is more particular stands first.
 pub(crate) const TEXT: &[Entry] = &[
+    nemo::ENTRY,
+    kohya::ENTRY,
+    openrlhf::ENTRY,
+    llama_cpp::ENTRY,
+    olmo::ENTRY,
+    megatron::ENTRY,
+    deepspeed::ENTRY,
+    modded_nanogpt::ENTRY,
+    verl::ENTRY,
+    torchtune::ENTRY,
+    torchtitan::ENTRY,
+    nanochat::ENTRY,
+    llmc::ENTRY,
+    nanogpt::ENTRY,
+    openpi::ENTRY,
+    maxtext::ENTRY,
+    minimind::ENTRY,
+    fairseq::ENTRY,
+    accelerate::ENTRY,
     clearml::ENTRY,
     json_document::ENTRY,
     mlflow::ENTRY,
-    nanogpt::ENTRY,
     nsa_csv::ENTRY,
 ];
 
@@ -92,28 +130,36 @@ pub fn all() -> impl Iterator<Item = &'static About> {
 /// The text formats at work on one input.
 #[derive(Default)]
 pub(super) struct Formats {
-    all: Vec<Box<dyn Format>>,
+    all: Vec<(&'static str, Box<dyn Format>)>,
     /// The one that took the last line that any took.
     active: Option<usize>,
 }
 
 impl Formats {
-    pub(super) fn new() -> Self {
+    /// The user's formats and all others, or only the one that is asked for.
+    pub(super) fn new(options: &Options) -> Self {
+        let own = options.patterns.iter().map(|pattern| {
+            let format: Box<dyn Format> = Box::new(pattern.clone());
+            (pattern.name(), format)
+        });
+        let known = TEXT.iter().map(|entry| (entry.about.name, (entry.new)()));
+        let asked = |name: &str| options.format.is_none_or(|only| only == name);
         Self {
-            all: TEXT.iter().map(|entry| (entry.new)()).collect(),
+            all: own.chain(known).filter(|(name, _)| asked(name)).collect(),
             active: None,
         }
     }
 
     /// Shows a line around, and says whether one took it.
     pub(super) fn line(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> bool {
-        if let Some(active) = self.active
-            && self.all[active].line(line, out.of(TEXT[active].about.name))
-        {
-            return true;
+        if let Some(active) = self.active {
+            let (name, format) = &mut self.all[active];
+            if format.line(line, out.of(name)) {
+                return true;
+            }
         }
-        for (at, format) in self.all.iter_mut().enumerate() {
-            if self.active != Some(at) && format.line(line, out.of(TEXT[at].about.name)) {
+        for (at, (name, format)) in self.all.iter_mut().enumerate() {
+            if self.active != Some(at) && format.line(line, out.of(name)) {
                 self.become_active(at, out);
                 return true;
             }
@@ -123,14 +169,55 @@ impl Formats {
 
     fn become_active(&mut self, at: usize, out: &mut Out<'_>) {
         if let Some(before) = self.active.replace(at) {
-            self.all[before].finish(out.of(TEXT[before].about.name));
+            let (name, format) = &mut self.all[before];
+            format.finish(out.of(name));
         }
     }
 
     /// No more lines will come for now: blocks that are open are over.
     pub(super) fn finish(&mut self, out: &mut Out<'_>) {
         if let Some(active) = self.active {
-            self.all[active].finish(out.of(TEXT[active].about.name));
+            let (name, format) = &mut self.all[active];
+            format.finish(out.of(name));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{formats, in_chunks, records};
+    use super::*;
+
+    fn texts() -> impl Iterator<Item = &'static About> {
+        TEXT.iter().map(|entry| &entry.about).chain(&GENERAL)
+    }
+
+    #[test]
+    fn every_example_is_read_by_its_format() {
+        for about in texts() {
+            let found = formats(about.example);
+            assert_eq!(found, [about.name], "{}", about.example);
+        }
+    }
+
+    #[test]
+    fn chunks_change_nothing() {
+        for about in texts() {
+            let log = format!("{0}\nplain text\n{0}\n", about.example);
+            let whole = records(&log);
+            for size in [1, 2, 3, 5, 7, 64] {
+                let chunks: Vec<&[u8]> = log.as_bytes().chunks(size).collect();
+                assert_eq!(in_chunks(&chunks), whole, "{} by {size}", about.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = all().map(|about| about.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }

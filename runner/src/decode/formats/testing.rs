@@ -8,20 +8,35 @@ use crate::record::{NO_RANK, RunBatch, Segment};
 /// Decodes an input and shows a record per line:
 /// `step 10 rank 1: loss=2.5 lr=0.001`.
 pub(crate) fn records(input: impl AsRef<[u8]>) -> Vec<String> {
-    decoded(input.as_ref()).0
+    records_with(Options::default(), input)
+}
+
+/// The same, with options.
+pub(crate) fn records_with(options: Options, input: impl AsRef<[u8]>) -> Vec<String> {
+    decoded(options, &[input.as_ref()]).0
+}
+
+/// The records of an input that comes in pieces.
+pub(crate) fn in_chunks(chunks: &[&[u8]]) -> Vec<String> {
+    decoded(Options::default(), chunks).0
 }
 
 /// The names of the formats that took records of an input.
 pub(crate) fn formats(input: impl AsRef<[u8]>) -> Vec<&'static str> {
-    decoded(input.as_ref()).1
+    decoded(Options::default(), &[input.as_ref()]).1
 }
 
-fn decoded(input: &[u8]) -> (Vec<String>, Vec<&'static str>) {
-    let mut decoder = decoder("stdin");
-    decoder.push(input);
+fn decoded(options: Options, chunks: &[&[u8]]) -> (Vec<String>, Vec<&'static str>) {
+    let mut decoder = Decoder::new(Options {
+        interests: Arc::new(Interests::everything()),
+        ..options
+    });
+    for chunk in chunks {
+        decoder.push(chunk);
+    }
     decoder.finish();
     let formats = decoder.tally().formats;
-    let names = formats.iter().map(|(name, _)| *name).collect();
+    let names = formats.iter().map(|format| format.name).collect();
     (shown(&decoder.take()), names)
 }
 
@@ -54,25 +69,22 @@ fn shown(segment: &Segment) -> Vec<String> {
 
 /// As [`records`], of an input with this name.
 pub(crate) fn records_of(name: &str, input: impl AsRef<[u8]>) -> Vec<String> {
-    let mut decoder = decoder(name);
-    decoder.push(input.as_ref());
-    decoder.finish();
-    shown(&decoder.take())
+    let options = Options {
+        input: name.into(),
+        ..Options::default()
+    };
+    records_with(options, input)
 }
 
 /// As [`records`], of an input that comes in chunks of this size.
 pub(crate) fn records_in_chunks(input: impl AsRef<[u8]>, size: usize) -> Vec<String> {
-    let mut decoder = decoder("stdin");
-    for chunk in input.as_ref().chunks(size) {
-        decoder.push(chunk);
-    }
-    decoder.finish();
-    shown(&decoder.take())
+    let chunks: Vec<&[u8]> = input.as_ref().chunks(size).collect();
+    in_chunks(&chunks)
 }
 
 /// How many records of an input could not be read, and why the first could not.
 pub(crate) fn malformed(input: impl AsRef<[u8]>) -> (u64, Option<String>) {
-    let mut decoder = decoder("stdin");
+    let mut decoder = decoder();
     decoder.push(input.as_ref());
     decoder.finish();
     let tally = decoder.tally();
@@ -82,7 +94,7 @@ pub(crate) fn malformed(input: impl AsRef<[u8]>) -> (u64, Option<String>) {
 
 /// The runs of an input's records, each once, as `project/run`.
 pub(crate) fn runs(input: impl AsRef<[u8]>) -> Vec<String> {
-    let mut decoder = decoder("stdin");
+    let mut decoder = decoder();
     decoder.push(input.as_ref());
     decoder.finish();
     let segment = decoder.take();
@@ -94,9 +106,8 @@ pub(crate) fn runs(input: impl AsRef<[u8]>) -> Vec<String> {
         .collect()
 }
 
-fn decoder(input: &str) -> Decoder {
+fn decoder() -> Decoder {
     Decoder::new(Options {
-        input: input.into(),
         interests: Arc::new(Interests::everything()),
         ..Options::default()
     })
