@@ -326,8 +326,13 @@ fn metric_word(text: &[u8]) -> bool {
     })
 }
 
+/// Whether a key counts steps, batches or epochs.
+pub(crate) fn is_step(key: &[u8]) -> bool {
+    step_kind(key).is_some()
+}
+
 /// Whether a key ends in the name of a loss or a score.
-fn is_score(key: &[u8]) -> bool {
+pub(crate) fn is_score(key: &[u8]) -> bool {
     let start = key
         .iter()
         .rposition(|b| b" _/-".contains(b))

@@ -2,6 +2,7 @@
 
 use super::format::{About, FileFormat, Format, Line, Out};
 
+mod csv;
 mod nanogpt;
 #[cfg(test)]
 mod testing;
@@ -25,7 +26,7 @@ pub(crate) struct FileEntry {
 pub(crate) const HEAD: usize = 32;
 
 /// The text formats. What is more particular stands first.
-pub(crate) const TEXT: &[Entry] = &[nanogpt::ENTRY];
+pub(crate) const TEXT: &[Entry] = &[nanogpt::ENTRY, csv::ENTRY];
 
 /// The file formats.
 pub(crate) const FILES: &[FileEntry] = &[];
@@ -63,7 +64,8 @@ const GENERAL: [About; 3] = [
 pub fn all() -> impl Iterator<Item = &'static About> {
     let files = FILES.iter().map(|entry| &entry.about);
     let text = TEXT.iter().map(|entry| &entry.about);
-    files.chain(text).chain(&GENERAL)
+    let tables = csv::DIALECTS.iter().map(|dialect| &dialect.about);
+    files.chain(text).chain(tables).chain(&GENERAL)
 }
 
 /// The text formats at work on one input.

@@ -1,0 +1,543 @@
+//! Tables of cells, one row per line: CSV and TSV.
+//!
+//! ```text
+//! epoch,step,train_loss,val_loss
+//! 0,49,2.31,
+//! 0,99,,2.10
+//! ```
+//!
+//! A table begins with a line of names that is followed by a row that fits it,
+//! at the beginning of the input or in the middle of a log. Loggers that meet a
+//! new metric write a new header. They may leave the rows before it as they
+//! were, shorter than the header, so that rows may grow and not shrink: a
+//! shorter row is one that was cut.
+//!
+//! An empty cell, `NA` and the like say that nothing was logged; `nan` is a
+//! measurement. Cells may stand in quotes and between blanks; lists and dicts
+//! in them pass by. Line feeds in cells are not understood.
+
+use memchr::memchr;
+
+use super::Entry;
+use crate::decode::cursor::Cursor;
+use crate::decode::format::{About, Format, Line, Out};
+use crate::decode::keyvalue;
+use crate::decode::number::spelled;
+use crate::names::{Role, role_of};
+
+mod dialects;
+
+pub(super) use dialects::DIALECTS;
+use dialects::Dialect;
+
+pub(super) const ENTRY: Entry = Entry {
+    about: About {
+        name: "csv",
+        title: "CSV and TSV tables of any program",
+        example: "epoch,step,train_loss,val_loss\n0,49,2.31,\n0,99,,2.10",
+        step: "the column `step`, `iter`, `epoch` or the like, else counted",
+    },
+    new: || Box::new(Csv::default()),
+};
+
+/// The most columns of a table, and the longest name of one.
+const MOST: usize = 8_192;
+const LONGEST: usize = 300;
+
+/// How many lines may stand between a header and its first row.
+const PATIENCE: u64 = 4;
+
+#[derive(Default)]
+struct Csv {
+    /// The last line that may be a header, and its number.
+    header: Option<(u64, Header)>,
+    table: Option<Table>,
+    /// When the episodes of the table that comes next began: see [`monitor`].
+    start: Option<f64>,
+}
+
+/// The line of names.
+struct Header {
+    names: Vec<Vec<u8>>,
+    separator: u8,
+}
+
+/// A header that a row has confirmed.
+struct Table {
+    header: Header,
+    /// Who writes such a header, if known.
+    dialect: Option<&'static Dialect>,
+    /// The column of the step.
+    step: Option<usize>,
+    /// The most cells that a row had.
+    longest: usize,
+    /// When it began, and the steps of its episodes so far, if its rows are
+    /// episodes.
+    start: Option<f64>,
+    total: i64,
+}
+
+impl Format for Csv {
+    fn line(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> bool {
+        if line.bar.is_some() {
+            return false;
+        }
+        if let Some(start) = monitor(line.text) {
+            self.start = Some(start);
+            return true;
+        }
+        if let Some((number, _)) = &self.header
+            && line.number - number > PATIENCE
+        {
+            self.header = None;
+        }
+        if let Some((number, header)) = self.header.take() {
+            match Table::open(header, line) {
+                Ok(mut table) => {
+                    table.start = self.start.take();
+                    table.row(line, out);
+                    self.table = Some(table);
+                    return true;
+                }
+                Err(header) => self.header = Some((number, header)),
+            }
+        }
+        if let Some(table) = &mut self.table
+            && table.row(line, out)
+        {
+            return true;
+        }
+        if let Some(header) = Header::read(line.text) {
+            self.header = Some((line.number, header));
+        }
+        false
+    }
+}
+
+/// The first line of Gym's `monitor.csv`, which says when it begins.
+fn monitor(text: &[u8]) -> Option<f64> {
+    let mut line = Cursor::new(text);
+    line.word(b"#{")?;
+    line.word(b"\"t_start\":")?;
+    line.blanks().number()
+}
+
+impl Header {
+    /// Reads a line of names, or says that it is none.
+    fn read(text: &[u8]) -> Option<Self> {
+        let separator = *[b'\t', b',', b';']
+            .iter()
+            .find(|mark| memchr(**mark, text).is_some())?;
+        let mut names = Vec::new();
+        // Most lines of text end the search at their first cell.
+        for cell in cells(text, separator) {
+            // Pandas writes an index that has no name.
+            if !is_name(cell) && !(cell.is_empty() && names.is_empty()) {
+                return None;
+            }
+            names.push(cell);
+        }
+        if names.len() < 2 || names.len() > MOST {
+            return None;
+        }
+        let names: Vec<_> = names.into_iter().map(<[u8]>::to_vec).collect();
+        let header = Self { names, separator };
+        let known = header.dialect().is_some()
+            || header.step().is_some()
+            || header.names.iter().any(|name| keyvalue::is_score(name));
+        known.then_some(header)
+    }
+
+    fn dialect(&self) -> Option<&'static Dialect> {
+        DIALECTS.iter().find(|dialect| (dialect.fits)(self))
+    }
+
+    /// Where the column with this name stands, in any case.
+    fn find(&self, name: &str) -> Option<usize> {
+        self.names
+            .iter()
+            .position(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn starts_with(&self, names: &[&str]) -> bool {
+        let own = self.names.iter().zip(names);
+        self.names.len() >= names.len()
+            && own.fold(true, |so_far, (own, name)| {
+                so_far && own.as_slice() == name.as_bytes()
+            })
+    }
+
+    /// The column that counts the steps, by its name: the finest one.
+    fn step(&self) -> Option<usize> {
+        let rank = |name: &[u8]| match role_of(name) {
+            // Batches begin anew in every epoch.
+            _ if name.eq_ignore_ascii_case(b"batch") => Some(9),
+            Role::Step(rank) => Some(rank),
+            Role::Epoch => Some(8),
+            _ if keyvalue::is_step(name) => Some(7),
+            // A table with scores and no step, but an index.
+            _ if name.is_empty() && self.names.iter().any(|name| keyvalue::is_score(name)) => {
+                Some(10)
+            }
+            _ => None,
+        };
+        let ranks = self.names.iter().enumerate();
+        ranks
+            .filter_map(|(at, name)| rank(name).map(|rank| (rank, at)))
+            .min()
+            .map(|(_, at)| at)
+    }
+}
+
+impl Table {
+    /// The table of a header and its first row; gives the header back when the
+    /// line is no row of it.
+    fn open(header: Header, line: &Line<'_>) -> Result<Self, Header> {
+        let dialect = header.dialect();
+        let mut table = Self {
+            step: None,
+            dialect,
+            header,
+            longest: 0,
+            start: None,
+            total: 0,
+        };
+        // Ray writes columns of steps that stay empty.
+        let is_number = |at: &usize| {
+            let cell = table.cells(line).nth(*at).map(cell_of);
+            matches!(cell, Some(Cell::Number(_)))
+        };
+        let known = dialect.iter().flat_map(|known| known.steps(&table.header));
+        table.step = known.chain(table.header.step()).find(is_number);
+        match table.fit(line) {
+            Some(fit) if fit.numbers > 0 => Ok(table),
+            _ => Err(table.header),
+        }
+    }
+
+    /// Whether a line is a row, and of what.
+    fn fit(&self, line: &Line<'_>) -> Option<Fit> {
+        memchr(self.header.separator, line.text)?;
+        let columns = self.header.names.len();
+        let mut fit = Fit::default();
+        let (mut texts, mut stepped) = (0, false);
+        for (at, cell) in self.cells(line).enumerate() {
+            let cell = cell_of(cell);
+            if at >= columns {
+                // A comma at the end of each row is harmless.
+                if !matches!(cell, Cell::Empty) {
+                    return None;
+                }
+                continue;
+            }
+            fit.cells = at + 1;
+            match cell {
+                Cell::Number(_) if self.step == Some(at) => stepped = true,
+                Cell::Text(_) if self.step == Some(at) => return None,
+                Cell::Number(_) => fit.numbers += 1,
+                Cell::Text(_) => texts += 1,
+                Cell::Empty => {}
+            }
+        }
+        let full = fit.cells == columns;
+        // Blanks at the end are gone, and with them a TSV's last empty cells.
+        let grows = fit.cells >= self.longest || self.header.separator == b'\t';
+        let fits = if full {
+            texts == 0 || stepped
+        } else {
+            stepped && texts == 0 && fit.cells > 1 && grows
+        };
+        fits.then_some(fit)
+    }
+
+    /// Reads a row; false when the line is none.
+    fn row(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> bool {
+        let Some(fit) = self.fit(line) else {
+            return false;
+        };
+        self.longest = self.longest.max(fit.cells);
+        if fit.numbers == 0 {
+            return true;
+        }
+        let out = match self.dialect {
+            Some(dialect) => out.of(dialect.about.name),
+            None => out,
+        };
+        out.begin();
+        let mut step = None;
+        for (at, (name, cell)) in self.header.names.iter().zip(self.cells(line)).enumerate() {
+            match cell_of(cell) {
+                Cell::Number(value) if self.step == Some(at) => {
+                    step = whole(value);
+                    if step.is_none() || role_of(name) == Role::Epoch {
+                        out.number(name, value);
+                    }
+                }
+                Cell::Number(value) => out.number(name, value),
+                Cell::Text([b'[' | b'{' | b'(', ..]) | Cell::Empty => {}
+                Cell::Text(text) => out.field(name, text),
+            }
+        }
+        if self.dialect.is_some_and(Dialect::is_monitor) {
+            step = self.episode(line, out);
+        }
+        if let Some(step) = step {
+            out.step(step);
+        }
+        out.end(line)
+    }
+
+    /// The step at the end of an episode: a row of its reward, its length, and
+    /// the seconds since the table's start.
+    fn episode(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> Option<i64> {
+        let mut cells = self.cells(line).skip(1).map(cell_of);
+        if let Some(Cell::Number(length)) = cells.next() {
+            self.total = self.total.saturating_add(whole(length)?);
+        }
+        if let (Some(start), Some(Cell::Number(elapsed))) = (self.start, cells.next()) {
+            out.time(start + elapsed);
+        }
+        Some(self.total)
+    }
+
+    fn cells<'a>(&self, line: &Line<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let separator = self.header.separator;
+        // Tabs before the text were empty cells.
+        let empty = if separator == b'\t' { line.indent } else { 0 };
+        let before: &'a [u8] = b"";
+        std::iter::repeat_n(before, empty.min(MOST)).chain(cells(line.text, separator))
+    }
+}
+
+/// What a row of a table has.
+#[derive(Default)]
+struct Fit {
+    cells: usize,
+    /// Cells with a number other than the step.
+    numbers: usize,
+}
+
+/// What stands in a cell.
+enum Cell<'a> {
+    /// Nothing was logged.
+    Empty,
+    Number(f64),
+    /// A name, a time, a list.
+    Text(&'a [u8]),
+}
+
+fn cell_of(text: &[u8]) -> Cell<'_> {
+    let nothing: [&[u8]; 6] = [b"NA", b"N/A", b"None", b"null", b"<NA>", b"-"];
+    if text.is_empty() || nothing.contains(&text) {
+        return Cell::Empty;
+    }
+    match spelled(text) {
+        // `17e4051` is the beginning of a hash, not a number.
+        Some((value, _)) if value.is_infinite() && text.iter().any(u8::is_ascii_digit) => {
+            Cell::Text(text)
+        }
+        Some((value, _)) => Cell::Number(value),
+        None => Cell::Text(text),
+    }
+}
+
+/// The cells of a line, without the blanks and the quotes around them. Quotes
+/// within quotes stay doubled.
+fn cells(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let quoted = memchr(b'"', text).filter(|at| text[..*at].trim_ascii().is_empty());
+        // A separator within quotes separates nothing.
+        let from = quoted.map_or(0, |at| closing_quote(text, at + 1));
+        let end = memchr(separator, &text[from..]).map(|end| from + end);
+        rest = end.map(|end| &text[end + 1..]);
+        let cell = text[..end.unwrap_or(text.len())].trim_ascii();
+        let inside = cell
+            .strip_prefix(b"\"")
+            .and_then(|cell| cell.strip_suffix(b"\""));
+        Some(inside.map_or(cell, <[u8]>::trim_ascii))
+    })
+}
+
+/// Where the quote closes that opened before `at`: the first that is not
+/// doubled. One that never closes is a character like others.
+fn closing_quote(text: &[u8], at: usize) -> usize {
+    let mut from = at;
+    while let Some(quote) = memchr(b'"', &text[from..]) {
+        from += quote + 1;
+        if text.get(from) != Some(&b'"') {
+            return from;
+        }
+        from += 1;
+    }
+    at
+}
+
+/// Whether a cell of a header can be a name: a few words and no number.
+fn is_name(cell: &[u8]) -> bool {
+    let odd = |byte: &u8| b"={}<>\"".contains(byte) || byte.is_ascii_control();
+    !cell.is_empty()
+        && cell.len() <= LONGEST
+        && !cell.iter().any(odd)
+        && !cell.windows(2).any(|pair| pair == b": ")
+        && cell.split(|byte| *byte == b' ').count() <= 6
+        && cell.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80)
+        && spelled(cell).is_none()
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "checked to be whole and in range"
+)]
+fn whole(value: f64) -> Option<i64> {
+    (value.abs() <= 9e15 && value.fract() == 0.0).then_some(value as i64)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::decode::formats::testing::{formats, records};
+
+    #[test]
+    fn an_empty_cell_is_no_measurement_and_nan_is_one() {
+        let log =
+            "epoch,lr,step,train_loss,val_loss\r\n0,0.1,9,2.5,\r\n0,,19,nan,NA\r\n0,,19,,1.5\r\n";
+        let expected = [
+            "step 9: epoch=0 lr=0.1 train_loss=2.5",
+            "step 19: epoch=0 train_loss=NaN",
+            "step 19: epoch=0 val_loss=1.5",
+        ];
+        assert_eq!(records(log), expected);
+        assert_eq!(formats(log), ["lightning-csv"]);
+    }
+
+    #[test]
+    fn blanks_quotes_and_lists() {
+        let log = concat!(
+            "               epoch,      train/box_loss,   metrics/mAP_0.5\n",
+            "                   0,             0.11042,           0.00123\n",
+        );
+        assert_eq!(
+            records(log),
+            ["step 0: epoch=0 train/box_loss=0.11042 metrics/mAP_0.5=0.00123"]
+        );
+        assert_eq!(formats(log), ["ultralytics-csv"]);
+        let log = concat!(
+            "episode_reward_mean,date,timesteps_total,training_iteration,time_this_iter_s,config\n",
+            "-2.5,2024-01-02,4000,1,3.5,\"{'lr': 1, \"\"a\"\": [2, 3]}\"\n",
+        );
+        assert_eq!(
+            records(log),
+            ["step 4000: episode_reward_mean=-2.5 time_this_iter_s=3.5 label:date=2024-01-02"]
+        );
+        assert_eq!(formats(log), ["rllib-csv"]);
+    }
+
+    #[test]
+    fn a_column_of_steps_that_stays_empty_counts_nothing() {
+        let log = "timesteps_total,loss,training_iteration,time_this_iter_s\n,0.5,3,1.5\n";
+        assert_eq!(records(log), ["step 3: loss=0.5 time_this_iter_s=1.5"]);
+    }
+
+    #[test]
+    fn rows_grow_and_do_not_shrink() {
+        let log = "loss,step,val_loss\n0.5,1\n0.4,2,0.6\n0.3,3,\n0.2,4\n";
+        assert_eq!(
+            records(log),
+            [
+                "step 1: loss=0.5",
+                "step 2: loss=0.4 val_loss=0.6",
+                "step 3: loss=0.3"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_new_header_begins_a_new_table() {
+        let log = concat!(
+            "Starting, with two workers\n",
+            "[2024-05-01 10:00:00] metrics follow\n",
+            "step,loss\n1,0.5\n",
+            "saved, as ever\n",
+            "step,loss,acc\n1,0.5,\n2,0.4,0.9\n",
+        );
+        assert_eq!(
+            records(log),
+            [
+                "step 1: loss=0.5",
+                "step 1: loss=0.5",
+                "step 2: loss=0.4 acc=0.9"
+            ]
+        );
+        assert_eq!(formats(log), ["csv"]);
+    }
+
+    #[test]
+    fn tabs_keep_empty_cells_at_both_ends() {
+        let log = "loss\titer\tacc\n0.5\t1\t\n\t2\t0.5\n";
+        assert_eq!(records(log), ["step 1: loss=0.5", "step 2: acc=0.5"]);
+    }
+
+    #[test]
+    fn an_index_without_a_name_is_a_step() {
+        assert_eq!(
+            records(",loss,val_loss\n0,0.5,0.6\n"),
+            ["step 0: loss=0.5 val_loss=0.6"]
+        );
+    }
+
+    #[test]
+    fn episodes_end_where_their_lengths_add_up() {
+        let log =
+            "#{\"t_start\": 1700000000.5, \"env_id\": \"Cart\"}\nr,l,t\n25.0,25,9.5\n7.0,7,9.9\n";
+        assert_eq!(
+            records(log),
+            ["step 25: r=25 l=25 t=9.5", "step 32: r=7 l=7 t=9.9"]
+        );
+        assert_eq!(formats(log), ["sb3-monitor"]);
+    }
+
+    #[test]
+    fn prose_is_no_table() {
+        for text in [
+            "Hello, world\n1, 2\n",
+            "step, by step\nit, works\n",
+            "epoch, loss: see below\n1, 2\n",
+            "step,loss\nand, so on\n",
+            "epoch,loss\n1\n",
+            "epoch,loss\n1,2,3\n",
+            "id,date\n1,2024-01-01\n",
+            "loss,hash\n0.5,12e99999\n",
+        ] {
+            assert_eq!(records(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_that_never_close() {
+        let cells = |text: &'static str| cells(text.as_bytes(), b',').collect::<Vec<_>>();
+        assert_eq!(cells("\"a,b\" ,c"), [b"a,b", &b"c"[..]]);
+        assert_eq!(cells("\"a\"\",b\",c"), [b"a\"\",b", &b"c"[..]]);
+        assert_eq!(cells("\"a,b"), [b"\"a", &b"b"[..]]);
+        assert_eq!(cells(",\""), [b"", &b"\""[..]]);
+        assert_eq!(cells("\""), [b"\""]);
+    }
+
+    #[test]
+    fn every_known_table_fits_its_example() {
+        for dialect in &DIALECTS {
+            let lines = dialect.about.example.lines();
+            let header = lines
+                .map(|line| Header::read(line.as_bytes()))
+                .find_map(|read| read);
+            let found = header.unwrap().dialect().unwrap();
+            assert_eq!(found.about.name, dialect.about.name);
+        }
+    }
+}
