@@ -125,11 +125,12 @@ pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
     batch.or(epoch.map(|_| epoch_value)).and_then(whole)
 }
 
+/// A number as a step, if it can be one.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "checked to be whole and in range"
 )]
-fn whole(value: f64) -> Option<i64> {
+pub(crate) fn whole(value: f64) -> Option<i64> {
     is_whole(value).then_some(value as i64)
 }
 

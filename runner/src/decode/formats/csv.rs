@@ -21,7 +21,7 @@ use memchr::memchr;
 use super::Entry;
 use crate::decode::cursor::Cursor;
 use crate::decode::format::{About, Format, Line, Out};
-use crate::decode::keyvalue;
+use crate::decode::keyvalue::{self, whole};
 use crate::decode::number::spelled;
 use crate::names::{Role, role_of};
 
@@ -388,14 +388,6 @@ fn is_name(cell: &[u8]) -> bool {
         && cell.split(|byte| *byte == b' ').count() <= 6
         && cell.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80)
         && spelled(cell).is_none()
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "checked to be whole and in range"
-)]
-fn whole(value: f64) -> Option<i64> {
-    (value.abs() <= 9e15 && value.fract() == 0.0).then_some(value as i64)
 }
 
 #[cfg(test)]

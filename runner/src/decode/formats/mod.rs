@@ -2,8 +2,12 @@
 
 use super::format::{About, FileFormat, Format, Line, Out};
 
+mod boxes;
+mod cleanrl;
 mod csv;
 mod nanogpt;
+mod rllib;
+mod serving;
 #[cfg(test)]
 mod testing;
 
@@ -26,7 +30,15 @@ pub(crate) struct FileEntry {
 pub(crate) const HEAD: usize = 32;
 
 /// The text formats. What is more particular stands first.
-pub(crate) const TEXT: &[Entry] = &[nanogpt::ENTRY, csv::ENTRY];
+pub(crate) const TEXT: &[Entry] = &[
+    nanogpt::ENTRY,
+    boxes::ENTRY,
+    cleanrl::ENTRY,
+    rllib::ENTRY,
+    serving::VLLM,
+    serving::SGLANG,
+    csv::ENTRY,
+];
 
 /// The file formats.
 pub(crate) const FILES: &[FileEntry] = &[];
