@@ -1,5 +1,6 @@
 //! The formats, in the order in which they are asked, and who takes a line.
 
+use super::dialect::{DICTS, JSONS};
 use super::format::{About, FileFormat, Format, Line, Out};
 
 mod boxes;
@@ -9,7 +10,7 @@ mod nanogpt;
 mod rllib;
 mod serving;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
@@ -77,7 +78,9 @@ pub fn all() -> impl Iterator<Item = &'static About> {
     let files = FILES.iter().map(|entry| &entry.about);
     let text = TEXT.iter().map(|entry| &entry.about);
     let tables = csv::DIALECTS.iter().map(|dialect| &dialect.about);
-    files.chain(text).chain(tables).chain(&GENERAL)
+    let objects = JSONS.iter().chain(&DICTS).map(|dialect| &dialect.about);
+    let known = files.chain(text).chain(tables).chain(objects);
+    known.chain(&GENERAL)
 }
 
 /// The text formats at work on one input.
