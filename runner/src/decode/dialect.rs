@@ -32,7 +32,7 @@ enum Steps {
 }
 
 /// How many records are looked at.
-const LOOKS: u8 = 8;
+const LOOKS: u8 = 16;
 
 const STEP: &str = "`step`";
 const BAR: &str = "the progress bar beside it, else counted";
@@ -81,7 +81,7 @@ pub(super) static JSONS: [Dialect; 12] = [
     },
     plain("dreamer", "DreamerV3 and its kin (`metrics.jsonl`)",
         r#"{"step": 1200, "world_model_loss": 0.25, "actor_entropy": 1.5}"#,
-        STEP, &[&["step", "world_model_loss"], &["step", "episode/score"], &["step", "fps/policy"],
+        STEP, &[&["step", "world_model_loss"], &["step", "frames_per_second"], &["step", "episode/score"], &["step", "fps/policy"],
             &["step", "train/loss/dyn"], &["step", "train/opt/loss"], &["step", "train_return"]]),
     plain("hf-trainer-json", "Hugging Face's Trainer (`trainer_state.json`'s entries)",
         r#"{"epoch": 0.04, "grad_norm": 0.9, "learning_rate": 0.001, "loss": 2.5, "step": 10}"#,

@@ -26,11 +26,19 @@ use crate::decode::number::spelled;
 pub(super) const ENTRY: Entry = Entry {
     about: About {
         name: "sb3-table",
-        title: "Stable-Baselines3, Baselines, Spinning Up",
+        title: "Stable-Baselines3",
         example: "| time/               |      |\n|    total_timesteps  | 256  |",
         step: "`time/total_timesteps`, `steps`, `epoch` and the like",
     },
     new: || Box::new(Boxes::default()),
+};
+
+/// Tables without sections.
+pub(super) const PLAIN: About = About {
+    name: "baselines-table",
+    title: "OpenAI Baselines, Stable-Baselines 2, Spinning Up",
+    example: "| epoch              | 46                   |\n| test/success_rate  | 0.0458               |",
+    step: "`total_timesteps`, `steps`, `epoch` and the like",
 };
 
 /// The most rows of a table.
@@ -61,6 +69,8 @@ struct Boxes {
     width: Option<usize>,
     /// The name of the section, with its slash.
     section: Vec<u8>,
+    /// The table has sections.
+    sections: bool,
     rows: Vec<(Vec<u8>, f64)>,
     /// The number and rank of the last row.
     last: (u64, Option<u32>),
@@ -110,6 +120,7 @@ impl Boxes {
             self.table(out);
         }
         self.section.clear();
+        self.sections = false;
         self.width = Some(line.text.len());
         Some(ends)
     }
@@ -123,6 +134,7 @@ impl Boxes {
         let name = key.trim_ascii();
         if value.is_empty() && name.ends_with(b"/") {
             self.section = name.to_vec();
+            self.sections = true;
         } else if let Some((value, _)) = spelled(value)
             && self.rows.len() < MOST
         {
@@ -149,6 +161,11 @@ impl Boxes {
         let found = STEPS
             .iter()
             .find_map(|step| self.rows.iter().position(|(name, _)| name == step));
+        let out = if self.sections {
+            out
+        } else {
+            out.of(PLAIN.name)
+        };
         let step = found.and_then(|at| whole(self.rows[at].1));
         out.begin();
         for (name, value) in self.rows.drain(..) {
@@ -263,6 +280,7 @@ mod tests {
             records(log),
             ["step 3: Epoch=3 AvgEpRet=-1.5 mean reach=1430"]
         );
+        assert_eq!(formats(log), ["baselines-table"]);
     }
 
     #[test]

@@ -92,18 +92,20 @@ impl Format for Csv {
             self.header = None;
         }
         if let Some((number, header)) = self.header.take() {
-            match Table::open(header, line) {
+            let row = row_of(&header, line).unwrap_or_default();
+            match Table::open(header, &row) {
                 Ok(mut table) => {
                     table.start = self.start.take();
-                    table.row(line, out);
+                    let taken = table.row(&row, line, out);
                     self.table = Some(table);
-                    return true;
+                    return taken;
                 }
                 Err(header) => self.header = Some((number, header)),
             }
         }
         if let Some(table) = &mut self.table
-            && table.row(line, out)
+            && let Some(row) = row_of(&table.header, line)
+            && table.row(&row, line, out)
         {
             return true;
         }
@@ -164,11 +166,8 @@ impl Header {
     }
 
     fn starts_with(&self, names: &[&str]) -> bool {
-        let own = self.names.iter().zip(names);
-        self.names.len() >= names.len()
-            && own.fold(true, |so_far, (own, name)| {
-                so_far && own.as_slice() == name.as_bytes()
-            })
+        let mut own = self.names.iter().zip(names);
+        self.names.len() >= names.len() && own.all(|(own, name)| own == name.as_bytes())
     }
 
     /// The column that counts the steps, by its name: the finest one.
@@ -195,8 +194,8 @@ impl Header {
 
 impl Table {
     /// The table of a header and its first row; gives the header back when the
-    /// line is no row of it.
-    fn open(header: Header, line: &Line<'_>) -> Result<Self, Header> {
+    /// row does not fit it.
+    fn open(header: Header, row: &[Cell<'_>]) -> Result<Self, Header> {
         let dialect = header.dialect();
         let mut table = Self {
             step: None,
@@ -207,70 +206,57 @@ impl Table {
             total: 0,
         };
         // Ray writes columns of steps that stay empty.
-        let is_number = |at: &usize| {
-            let cell = table.cells(line).nth(*at).map(cell_of);
-            matches!(cell, Some(Cell::Number(_)))
-        };
+        let is_number = |at: &usize| matches!(row.get(*at), Some(Cell::Number(_)));
         let known = dialect.iter().flat_map(|known| known.steps(&table.header));
         table.step = known.chain(table.header.step()).find(is_number);
-        match table.fit(line) {
-            Some(fit) if fit.numbers > 0 => Ok(table),
-            _ => Err(table.header),
+        let numbers = row.iter().filter(|cell| matches!(cell, Cell::Number(_)));
+        let measures = numbers.count() > usize::from(table.step.is_some());
+        if measures && table.fits(row) {
+            Ok(table)
+        } else {
+            Err(table.header)
         }
     }
 
-    /// Whether a line is a row, and of what.
-    fn fit(&self, line: &Line<'_>) -> Option<Fit> {
-        memchr(self.header.separator, line.text)?;
+    /// Whether cells can be a row.
+    fn fits(&self, row: &[Cell<'_>]) -> bool {
         let columns = self.header.names.len();
-        let mut fit = Fit::default();
-        let (mut texts, mut stepped) = (0, false);
-        for (at, cell) in self.cells(line).enumerate() {
-            let cell = cell_of(cell);
-            if at >= columns {
-                // A comma at the end of each row is harmless.
-                if !matches!(cell, Cell::Empty) {
-                    return None;
-                }
-                continue;
-            }
-            fit.cells = at + 1;
-            match cell {
-                Cell::Number(_) if self.step == Some(at) => stepped = true,
-                Cell::Text(_) if self.step == Some(at) => return None,
-                Cell::Number(_) => fit.numbers += 1,
-                Cell::Text(_) => texts += 1,
-                Cell::Empty => {}
-            }
+        let (row, more) = row.split_at(row.len().min(columns));
+        // A comma at the end of each row is harmless.
+        if more.iter().any(|cell| !matches!(cell, Cell::Empty)) {
+            return false;
         }
-        let full = fit.cells == columns;
+        let step = self.step.and_then(|at| row.get(at));
+        let stepped = matches!(step, Some(Cell::Number(_)));
+        if matches!(step, Some(Cell::Text(_))) {
+            return false;
+        }
+        if !stepped && row.iter().any(|cell| matches!(cell, Cell::Text(_))) {
+            return false;
+        }
+        if row.len() == columns {
+            return true;
+        }
         // Blanks at the end are gone, and with them a TSV's last empty cells.
-        let grows = fit.cells >= self.longest || self.header.separator == b'\t';
-        let fits = if full {
-            texts == 0 || stepped
-        } else {
-            stepped && texts == 0 && fit.cells > 1 && grows
-        };
-        fits.then_some(fit)
+        let grows = row.len() >= self.longest || self.header.separator == b'\t';
+        let texts = row.iter().any(|cell| matches!(cell, Cell::Text(_)));
+        stepped && !texts && grows
     }
 
     /// Reads a row; false when the line is none.
-    fn row(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> bool {
-        let Some(fit) = self.fit(line) else {
+    fn row(&mut self, row: &[Cell<'_>], line: &Line<'_>, out: &mut Out<'_>) -> bool {
+        if !self.fits(row) {
             return false;
-        };
-        self.longest = self.longest.max(fit.cells);
-        if fit.numbers == 0 {
-            return true;
         }
+        self.longest = self.longest.max(row.len());
         let out = match self.dialect {
             Some(dialect) => out.of(dialect.about.name),
             None => out,
         };
         out.begin();
         let mut step = None;
-        for (at, (name, cell)) in self.header.names.iter().zip(self.cells(line)).enumerate() {
-            match cell_of(cell) {
+        for (at, (name, cell)) in self.header.names.iter().zip(row).enumerate() {
+            match *cell {
                 Cell::Number(value) if self.step == Some(at) => {
                     step = whole(value);
                     if step.is_none() || role_of(name) == Role::Epoch {
@@ -283,42 +269,38 @@ impl Table {
             }
         }
         if self.dialect.is_some_and(Dialect::is_monitor) {
-            step = self.episode(line, out);
+            step = self.episode(row, out);
         }
         if let Some(step) = step {
             out.step(step);
         }
-        out.end(line)
+        out.end(line);
+        true
     }
 
     /// The step at the end of an episode: a row of its reward, its length, and
     /// the seconds since the table's start.
-    fn episode(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> Option<i64> {
-        let mut cells = self.cells(line).skip(1).map(cell_of);
-        if let Some(Cell::Number(length)) = cells.next() {
-            self.total = self.total.saturating_add(whole(length)?);
+    fn episode(&mut self, row: &[Cell<'_>], out: &mut Out<'_>) -> Option<i64> {
+        if let Some(Cell::Number(length)) = row.get(1) {
+            self.total = self.total.saturating_add(whole(*length)?);
         }
-        if let (Some(start), Some(Cell::Number(elapsed))) = (self.start, cells.next()) {
+        if let (Some(start), Some(Cell::Number(elapsed))) = (self.start, row.get(2)) {
             out.time(start + elapsed);
         }
         Some(self.total)
     }
-
-    fn cells<'a>(&self, line: &Line<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let separator = self.header.separator;
-        // Tabs before the text were empty cells.
-        let empty = if separator == b'\t' { line.indent } else { 0 };
-        let before: &'a [u8] = b"";
-        std::iter::repeat_n(before, empty.min(MOST)).chain(cells(line.text, separator))
-    }
 }
 
-/// What a row of a table has.
-#[derive(Default)]
-struct Fit {
-    cells: usize,
-    /// Cells with a number other than the step.
-    numbers: usize,
+/// The cells of a row of this header; `None` when there is but one.
+fn row_of<'a>(header: &Header, line: &Line<'a>) -> Option<Vec<Cell<'a>>> {
+    memchr(header.separator, line.text)?;
+    // Tabs before the text were empty cells.
+    let tabs = header.separator == b'\t';
+    let empty = if tabs { line.indent.min(MOST) } else { 0 };
+    let mut row = Vec::with_capacity(empty + header.names.len());
+    row.resize_with(empty, || Cell::Empty);
+    row.extend(cells(line.text, header.separator).map(cell_of));
+    Some(row)
 }
 
 /// What stands in a cell.

@@ -78,6 +78,7 @@ pub fn all() -> impl Iterator<Item = &'static About> {
     let files = FILES.iter().map(|entry| &entry.about);
     let text = TEXT.iter().map(|entry| &entry.about);
     let tables = csv::DIALECTS.iter().map(|dialect| &dialect.about);
+    let tables = tables.chain([&boxes::PLAIN]);
     let objects = JSONS.iter().chain(&DICTS).map(|dialect| &dialect.about);
     let known = files.chain(text).chain(tables).chain(objects);
     known.chain(&GENERAL)
