@@ -127,6 +127,8 @@ fn monitor(text: &[u8]) -> Option<f64> {
 impl Header {
     /// Reads a line of names, or says that it is none.
     fn read(text: &[u8]) -> Option<Self> {
+        // Windows marks files as UTF-8 by a character that nobody sees.
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         let separator = *[b'\t', b',', b';']
             .iter()
             .find(|mark| memchr(**mark, text).is_some())?;
@@ -456,6 +458,14 @@ mod tests {
     fn tabs_keep_empty_cells_at_both_ends() {
         let log = "loss\titer\tacc\n0.5\t1\t\n\t2\t0.5\n";
         assert_eq!(records(log), ["step 1: loss=0.5", "step 2: acc=0.5"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_name() {
+        assert_eq!(
+            records("\u{feff}epoch;loss\r\n3;0.5\r\n"),
+            ["step 3: epoch=3 loss=0.5"]
+        );
     }
 
     #[test]

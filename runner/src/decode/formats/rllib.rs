@@ -11,6 +11,17 @@
 //!   timesteps_total: 4000
 //! ```
 //!
+//! Since Ray 2.6 the results stand in boxes:
+//!
+//! ```text
+//! ╭────────────────────────────────────────────╮
+//! │ Trial PPO_CartPole-v1_98ce2_00000 result   │
+//! ├────────────────────────────────────────────┤
+//! │ env_runners/episode_return_mean      22.57 │
+//! │ training_iteration                       1 │
+//! ╰────────────────────────────────────────────╯
+//! ```
+//!
 //! Each trial is a run. Lists pass by.
 
 use super::Entry;
@@ -49,6 +60,8 @@ const STEPS: [&[u8]; 6] = [
 struct Rllib {
     /// The trial whose result is open.
     trial: Option<Vec<u8>>,
+    /// It stands in a box.
+    boxed: bool,
     /// How far each enclosing key is indented, and the length of the path with it.
     levels: Vec<(usize, usize)>,
     /// The enclosing keys, each with a slash.
@@ -65,8 +78,14 @@ impl Format for Rllib {
         if let Some(trial) = head(line) {
             self.finish(out);
             self.trial = Some(trial.to_vec());
+            self.boxed = line.text.starts_with(SIDE);
         } else if self.trial.is_none() {
             return false;
+        } else if self.boxed {
+            if !self.boxed_entry(line) {
+                self.finish(out);
+                return false;
+            }
         } else if line.indent < 2 || self.entry(line).is_none() {
             self.finish(out);
             return false;
@@ -109,14 +128,46 @@ impl Format for Rllib {
     }
 }
 
-/// The trial of `Result for TRIAL:`.
+/// The side of a box, and how its rule and its end begin.
+const SIDE: &[u8] = "│".as_bytes();
+const RULE: &[u8] = "├".as_bytes();
+const END: &[u8] = "╰".as_bytes();
+
+/// The trial of `Result for TRIAL:` or `│ Trial TRIAL result │`.
 fn head<'a>(line: &Line<'a>) -> Option<&'a [u8]> {
-    let trial = line.text.strip_prefix(b"Result for ")?.strip_suffix(b":")?;
+    let trial = match line.text.first()? {
+        b'R' => line.text.strip_prefix(b"Result for ")?.strip_suffix(b":")?,
+        _ => inside(line.text)?
+            .strip_prefix(b"Trial ")?
+            .strip_suffix(b" result")?,
+    };
     let odd = trial.len() > LONGEST || trial.iter().any(u8::is_ascii_whitespace);
     (!odd && !trial.is_empty()).then_some(trial)
 }
 
+/// What stands between the sides of a box.
+fn inside(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(SIDE)?.strip_suffix(SIDE)?;
+    Some(text.trim_ascii())
+}
+
 impl Rllib {
+    /// Takes a line of the box; false when it is none.
+    fn boxed_entry(&mut self, line: &Line<'_>) -> bool {
+        let Some(text) = inside(line.text) else {
+            return line.text.starts_with(RULE) || line.text.starts_with(END);
+        };
+        if let Some(blank) = text.iter().rposition(|byte| *byte == b' ')
+            && let Some(value) = number(&text[blank + 1..])
+            && self.numbers.len() < MOST
+            && blank <= LONGEST
+        {
+            self.numbers
+                .push((text[..blank].trim_ascii().to_vec(), value));
+        }
+        true
+    }
+
     /// Takes a line of the result; `None` when it is no YAML.
     fn entry(&mut self, line: &Line<'_>) -> Option<()> {
         if line.text.starts_with(b"- ") || line.text == b"-" {
@@ -207,6 +258,25 @@ Result for PPO_Cart_00000:
         assert_eq!(formats(RESULT), ["rllib"]);
         let two = format!("== Status ==\nMemory usage: 5\n{RESULT}\n\n== Status ==\n{RESULT}");
         assert_eq!(records(two), [EXPECTED, EXPECTED]);
+    }
+
+    #[test]
+    fn results_in_boxes() {
+        let log = "\
+Trial PPO_Cart_00000 finished iteration 1 at 2023-08-29 15:21:33. Total running time: 13s
+╭─────────────────────────────╮
+│ Trial PPO_Cart_00000 result │
+├─────────────────────────────┤
+│ episode_return_mean    22.5 │
+│ time_this_iter_s        nan │
+│ trial_status         paused │
+│ training_iteration        3 │
+╰─────────────────────────────╯
+";
+        let expected = "step 3: episode_return_mean=22.5 time_this_iter_s=NaN";
+        assert_eq!(records(log), [expected]);
+        assert_eq!(records(log.repeat(2)), [expected, expected]);
+        assert_eq!(records(log.replace("result", "config")), [""; 0]);
     }
 
     #[test]
