@@ -136,7 +136,8 @@ impl Header {
         // Most lines of text end the search at their first cell.
         for cell in cells(text, separator) {
             // Pandas writes an index that has no name.
-            if !is_name(cell) && !(cell.is_empty() && names.is_empty()) {
+            let unnamed = cell.is_empty() && names.is_empty();
+            if !unnamed && !is_name(cell) {
                 return None;
             }
             names.push(cell);
