@@ -125,11 +125,12 @@ pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
     batch.or(epoch.map(|_| epoch_value)).and_then(whole)
 }
 
+/// A number as a step, if it can be one.
 #[allow(
     clippy::cast_possible_truncation,
     reason = "checked to be whole and in range"
 )]
-fn whole(value: f64) -> Option<i64> {
+pub(crate) fn whole(value: f64) -> Option<i64> {
     is_whole(value).then_some(value as i64)
 }
 
@@ -326,8 +327,13 @@ fn metric_word(text: &[u8]) -> bool {
     })
 }
 
+/// Whether a key counts steps, batches or epochs.
+pub(crate) fn is_step(key: &[u8]) -> bool {
+    step_kind(key).is_some()
+}
+
 /// Whether a key ends in the name of a loss or a score.
-fn is_score(key: &[u8]) -> bool {
+pub(crate) fn is_score(key: &[u8]) -> bool {
     let start = key
         .iter()
         .rposition(|b| b" _/-".contains(b))

@@ -7,6 +7,7 @@
 mod bar;
 mod clean;
 mod cursor;
+mod dialect;
 mod format;
 mod formats;
 mod interest;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use memchr::{memchr, memmem};
 
+use dialect::Writer;
 pub use format::About;
 use format::{FileFormat, Line, Out};
 pub use formats::all as formats;
@@ -171,6 +173,9 @@ struct Inner {
     now: f64,
     /// The format of the record that is read.
     format: &'static str,
+    /// Who writes the JSON lines and the Python dicts.
+    jsons: Writer,
+    dicts: Writer,
     tally: Tally,
 }
 
@@ -214,6 +219,8 @@ impl Decoder {
             steps: false,
             now: f64::NAN,
             format: formats::JSON,
+            jsons: Writer::of_json(),
+            dicts: Writer::of_dicts(),
             tally: Tally::default(),
         };
         Self {
@@ -244,6 +251,8 @@ impl Decoder {
         inner.runs.set_default(run);
         inner.bar = progress::Progress::default();
         inner.steps = false;
+        inner.jsons = Writer::of_json();
+        inner.dicts = Writer::of_dicts();
         inner.tally = Tally::default();
         // What was refused is counted by input, like everything else.
         inner.runs.refused = 0;
@@ -385,6 +394,7 @@ impl Inner {
         if !chunk.starts_with(b"{\"") || !self.reads(formats::JSON) {
             return None;
         }
+        self.format = self.jsons.settled()?;
         self.row.clear();
         // Not beyond the longest line, so that what is read does not depend on
         // how the bytes arrive.
@@ -398,7 +408,6 @@ impl Inner {
         if end > self.options.max_line {
             return None;
         }
-        self.format = formats::JSON;
         if !self.commit(number, None, Evidence::Weak) {
             return None;
         }
@@ -493,10 +502,14 @@ impl Inner {
             }
         };
         match read {
-            Ok(()) => {
-                self.format = formats::JSON;
+            Ok(()) if self.row.is_record(least) => {
+                let Some(name) = self.jsons.see(text, &mut self.row) else {
+                    return true;
+                };
+                self.format = name;
                 self.commit(number, rank, least)
             }
+            Ok(()) => false,
             Err(problem) => self.malformed(number, text, "a JSON object", &problem),
         }
     }
@@ -512,8 +525,11 @@ impl Inner {
         };
         match read {
             Ok(end) => {
-                self.format = formats::DICT;
-                let committed = self.commit(number, rank, least);
+                let committed = self.row.is_record(least) && {
+                    let name = self.dicts.see(&text[..end], &mut self.row);
+                    self.format = name.unwrap_or(formats::DICT);
+                    self.commit(number, rank, least)
+                };
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
                     self.bar.see(&bar);
                 }

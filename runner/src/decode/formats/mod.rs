@@ -1,6 +1,7 @@
 //! The formats, in the order in which they are asked, and who takes a line.
 
 use super::Options;
+use super::dialect::{DICTS, JSONS};
 use super::format::{About, FileFormat, Format, Line, Out};
 
 mod accelerate;
@@ -27,8 +28,6 @@ mod openrlhf;
 pub(super) mod pattern;
 mod protobuf;
 mod sqlite;
-#[cfg(test)]
-mod testing;
 mod tfevents;
 mod torchtitan;
 mod torchtune;
@@ -37,6 +36,14 @@ mod verl;
 mod wandb;
 
 pub(super) use trainer_state::in_a_line as trainer_state;
+
+mod boxes;
+mod cleanrl;
+mod csv;
+mod rllib;
+mod serving;
+#[cfg(test)]
+pub(super) mod testing;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
@@ -81,6 +88,12 @@ pub(crate) const TEXT: &[Entry] = &[
     json_document::ENTRY,
     mlflow::ENTRY,
     nsa_csv::ENTRY,
+    boxes::ENTRY,
+    cleanrl::ENTRY,
+    rllib::ENTRY,
+    serving::VLLM,
+    serving::SGLANG,
+    csv::ENTRY,
 ];
 
 /// The file formats.
@@ -108,8 +121,8 @@ const GENERAL: [About; 3] = [
     },
     About {
         name: DICT,
-        title: "Python dicts, as Hugging Face's Trainer prints them",
-        example: "{'loss': 2.5, 'grad_norm': 0.9, 'learning_rate': 0.001, 'epoch': 0.04}",
+        title: "Python dicts of any program",
+        example: "{'step': 10, 'loss': 2.5, 'accuracy': 0.25}",
         step: "the progress bar beside it, else counted",
     },
     About {
@@ -124,7 +137,11 @@ const GENERAL: [About; 3] = [
 pub fn all() -> impl Iterator<Item = &'static About> {
     let files = FILES.iter().map(|entry| &entry.about);
     let text = TEXT.iter().map(|entry| &entry.about);
-    files.chain(text).chain(&GENERAL)
+    let tables = csv::DIALECTS.iter().map(|dialect| &dialect.about);
+    let tables = tables.chain([&boxes::PLAIN]);
+    let objects = JSONS.iter().chain(&DICTS).map(|dialect| &dialect.about);
+    let known = files.chain(text).chain(tables).chain(objects);
+    known.chain(&GENERAL)
 }
 
 /// The text formats at work on one input.
@@ -189,15 +206,16 @@ mod tests {
     use super::*;
 
     fn texts() -> impl Iterator<Item = &'static About> {
-        TEXT.iter().map(|entry| &entry.about).chain(&GENERAL)
+        all().skip(FILES.len())
     }
 
     #[test]
     fn every_example_is_read_by_its_format() {
-        for about in texts() {
-            let found = formats(about.example);
-            assert_eq!(found, [about.name], "{}", about.example);
-        }
+        let wrong: Vec<_> = texts()
+            .map(|about| (about.name, formats(about.example)))
+            .filter(|(name, found)| found != &[*name])
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
 
     #[test]
