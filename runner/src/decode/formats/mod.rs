@@ -2,9 +2,29 @@
 
 use super::format::{About, FileFormat, Format, Line, Out};
 
+mod catboost;
+mod colbert;
+mod cyclegan;
+mod darknet;
+mod detectron2;
+mod fields;
+mod imagenet;
+mod keras;
+mod lightgbm;
+mod lightning;
+mod metric_logger;
+mod mlperf;
+mod mmengine;
+mod mxnet;
 mod nanogpt;
+mod paddle;
+mod pytorch_examples;
 #[cfg(test)]
 mod testing;
+mod timm;
+mod tqdm;
+mod ultralytics;
+mod xgboost;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
@@ -25,7 +45,28 @@ pub(crate) struct FileEntry {
 pub(crate) const HEAD: usize = 32;
 
 /// The text formats. What is more particular stands first.
-pub(crate) const TEXT: &[Entry] = &[nanogpt::ENTRY];
+pub(crate) const TEXT: &[Entry] = &[
+    nanogpt::ENTRY,
+    mlperf::ENTRY,
+    lightning::ENTRY,
+    keras::ENTRY,
+    ultralytics::ENTRY,
+    mmengine::ENTRY,
+    detectron2::ENTRY,
+    metric_logger::ENTRY,
+    imagenet::ENTRY,
+    timm::ENTRY,
+    paddle::ENTRY,
+    mxnet::ENTRY,
+    darknet::ENTRY,
+    xgboost::ENTRY,
+    lightgbm::ENTRY,
+    catboost::ENTRY,
+    colbert::ENTRY,
+    cyclegan::ENTRY,
+    pytorch_examples::ENTRY,
+    tqdm::ENTRY,
+];
 
 /// The file formats.
 pub(crate) const FILES: &[FileEntry] = &[];
