@@ -7,6 +7,7 @@
 mod bar;
 mod clean;
 mod cursor;
+mod epochs;
 mod format;
 mod formats;
 mod interest;
@@ -144,6 +145,9 @@ struct Inner {
     bar: progress::Progress,
     /// Whether this stream has printed steps, so that a line without may join.
     steps: bool,
+    /// Whether it counts something finer than epochs.
+    finer: bool,
+    epochs: epochs::Epochs,
     /// The wall clock, given to rows without a time when live.
     now: f64,
     /// The format of the record that is read.
@@ -177,6 +181,8 @@ impl Decoder {
             scratch: Vec::new(),
             bar: progress::Progress::default(),
             steps: false,
+            finer: false,
+            epochs: epochs::Epochs::default(),
             now: f64::NAN,
             format: formats::JSON,
             tally: Tally::default(),
@@ -209,6 +215,8 @@ impl Decoder {
         inner.runs.set_default(run);
         inner.bar = progress::Progress::default();
         inner.steps = false;
+        inner.finer = false;
+        inner.epochs = epochs::Epochs::default();
         inner.tally = Tally::default();
         // What was refused is counted by input, like everything else.
         inner.runs.refused = 0;
@@ -527,7 +535,16 @@ impl Inner {
             }
         }
         if let Some(step) = keyvalue::step(pairs) {
-            self.row.step = Some((0, step));
+            // Among steps, the summary of an epoch belongs where they stand.
+            let finer = !keyvalue::counts_epochs(pairs);
+            let step = match self.row.epoch {
+                Some(epoch) if finer => self.epochs.through(epoch, step),
+                _ => step,
+            };
+            if finer || !self.finer {
+                self.row.step = Some((0, step));
+            }
+            self.finer |= finer;
         }
     }
 

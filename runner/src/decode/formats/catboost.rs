@@ -27,6 +27,7 @@ fn read(line: &Line<'_>, out: &mut Out<'_>) -> bool {
     };
     out.begin();
     out.step(step);
+    let mut any = false;
     for column in rest.split(|b| *b == b'\t') {
         let mut column = Cursor::new(column.trim_ascii());
         // Times come in whatever unit is short.
@@ -35,9 +36,10 @@ fn read(line: &Line<'_>, out: &mut Out<'_>) -> bool {
             && let Some(value) = column.blanks().number()
         {
             out.number(name, value);
+            any = true;
         }
     }
-    out.end(line)
+    any && out.end(line)
 }
 
 fn head(text: &[u8]) -> Option<(i64, &[u8])> {

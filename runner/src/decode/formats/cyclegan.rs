@@ -9,7 +9,8 @@
 //! length is not printed.
 
 use super::Entry;
-use super::fields::{self, Epochs, fields};
+use super::fields::{self, fields};
+use crate::decode::epochs::Epochs;
 use crate::decode::format::{About, Format, Line, Out};
 
 pub(super) const ENTRY: Entry = Entry {

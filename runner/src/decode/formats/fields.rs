@@ -148,33 +148,6 @@ pub(super) fn is_loss(name: &[u8]) -> bool {
         .any(|part| part.eq_ignore_ascii_case(b"loss"))
 }
 
-/// Makes one growing count of epochs and of steps within them.
-#[derive(Debug, Default)]
-pub(super) struct Epochs {
-    epoch: i64,
-    /// Steps before this epoch, as far as they were seen.
-    before: i64,
-    last: i64,
-}
-
-impl Epochs {
-    /// The step at `count` of an epoch of `total` steps. Without a total, an
-    /// epoch is as long as the last count that it printed.
-    pub(super) fn step(&mut self, epoch: i64, count: i64, total: Option<i64>) -> i64 {
-        if let Some(total) = total {
-            return epoch.saturating_mul(total).saturating_add(count);
-        }
-        if epoch > self.epoch {
-            self.before = self.before.saturating_add(self.last);
-        } else if epoch < self.epoch {
-            self.before = 0;
-        }
-        self.epoch = epoch;
-        self.last = count;
-        self.before.saturating_add(count)
-    }
-}
-
 /// An evaluation that prints its running averages line by line. Only the last
 /// line is about all of it, and becomes a record when another kind of line
 /// comes.
@@ -263,16 +236,5 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn counts_grow_through_epochs() {
-        let mut epochs = Epochs::default();
-        let steps: Vec<_> = [(1, 100), (2, 20), (2, 120), (3, 40)]
-            .iter()
-            .map(|(epoch, count)| epochs.step(*epoch, *count, None))
-            .collect();
-        assert_eq!(steps, [100, 120, 220, 260]);
-        assert_eq!(epochs.step(3, 4, Some(10)), 34);
     }
 }

@@ -11,8 +11,9 @@
 //! average of the epoch. A test's averages count when it is over.
 
 use super::Entry;
-use super::fields::{self, Epochs, Evaluation};
+use super::fields::{self, Evaluation};
 use crate::decode::cursor::Cursor;
+use crate::decode::epochs::Epochs;
 use crate::decode::format::{About, Format, Line, Out};
 
 pub(super) const ENTRY: Entry = Entry {

@@ -66,7 +66,7 @@ impl Format for LightGbm {
 }
 
 /// The name, the number and the deviation of each `set's metric: 0.5 + 0.1`.
-fn pairs(text: Cursor) -> impl Iterator<Item = Option<(&[u8], f64, Option<f64>)>> {
+fn pairs<'a>(text: Cursor<'a>) -> impl Iterator<Item = Option<(&'a [u8], f64, Option<f64>)>> {
     text.rest
         .split(|b| *b == b'\t')
         .map(<[u8]>::trim_ascii)

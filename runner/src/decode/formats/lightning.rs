@@ -15,9 +15,10 @@
 use memchr::memmem;
 
 use super::Entry;
-use super::fields::{self, Epochs, Field, fields};
+use super::fields::{self, Field, fields};
 use crate::decode::bar::Bar;
 use crate::decode::cursor::Cursor;
+use crate::decode::epochs::Epochs;
 use crate::decode::format::{About, Format, Line, Out};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -155,7 +156,8 @@ impl Rich {
     }
 }
 
-/// The epoch of `Epoch 3`, `Epoch 3/10`, `Epoch [3/10]`, `Epoch 3:`.
+/// The epoch of `Epoch 3`, `Epoch 3/10`, `Epoch [3/10]`, `Epoch 3:`, and of
+/// `Epoch 3: |     |`, where the length is not known.
 fn epoch(description: &[u8]) -> Option<i64> {
     let mut text = Cursor::new(description);
     text.word(b"Epoch ").or_else(|| text.word(b"epoch "))?;
@@ -167,7 +169,8 @@ fn epoch(description: &[u8]) -> Option<i64> {
     if bracket {
         text.word(b"]")?;
     }
-    matches!(text.rest, b"" | b":").then_some(epoch)
+    let ends = matches!(text.rest, b"" | b":") || text.rest.starts_with(b": |");
+    ends.then_some(epoch)
 }
 
 /// The fields that are metrics.

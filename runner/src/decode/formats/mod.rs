@@ -17,6 +17,7 @@ mod mlperf;
 mod mmengine;
 mod mxnet;
 mod nanogpt;
+mod numbered;
 mod paddle;
 mod pytorch_examples;
 #[cfg(test)]
@@ -66,6 +67,7 @@ pub(crate) const TEXT: &[Entry] = &[
     cyclegan::ENTRY,
     pytorch_examples::ENTRY,
     tqdm::ENTRY,
+    numbered::ENTRY,
 ];
 
 /// The file formats.

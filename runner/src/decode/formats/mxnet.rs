@@ -5,13 +5,15 @@
 //! Epoch[0] Batch [20-40]	Speed: 142.33 samples/sec	accuracy=0.562500
 //! Epoch[0] Train-accuracy=0.671875
 //! Epoch[0] Validation-accuracy=0.710788
+//! Update[3751]: Change learning rate to 1.00000e-03
 //! [Epoch 0] training: accuracy=0.671875
 //! [Epoch 0] validation: err-top1=0.250 err-top5=0.125
 //! ```
 
 use super::Entry;
-use super::fields::{self, Epochs};
+use super::fields;
 use crate::decode::cursor::Cursor;
+use crate::decode::epochs::Epochs;
 use crate::decode::format::{About, Format, Line, Out};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -32,6 +34,9 @@ struct MxNet {
 impl Format for MxNet {
     fn line(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> bool {
         let mut text = Cursor::new(line.text);
+        if text.word(b"Update[").is_some() {
+            return learning_rate(text, line, out);
+        }
         let Some((epoch, in_brackets)) = epoch(&mut text) else {
             return false;
         };
@@ -48,7 +53,8 @@ impl Format for MxNet {
         } else if rest.starts_with(b"Train-") || rest.starts_with(b"Validation-") {
             (&b""[..], rest)
         } else {
-            return false;
+            // How long the epoch took, in no record.
+            return rest.starts_with(b"Time cost=");
         };
         // These belong to the last batch.
         out.begin();
@@ -57,7 +63,7 @@ impl Format for MxNet {
 }
 
 impl MxNet {
-    fn batch(&mut self, epoch: i64, text: Cursor, line: &Line<'_>, out: &mut Out<'_>) -> bool {
+    fn batch(&mut self, epoch: i64, text: Cursor<'_>, line: &Line<'_>, out: &mut Out<'_>) -> bool {
         let Some((batch, rest)) = batch(text) else {
             return false;
         };
@@ -71,6 +77,19 @@ impl MxNet {
         }
         out.end(line)
     }
+}
+
+/// `Update[3751]: Change learning rate to 1.00000e-03`
+fn learning_rate(mut text: Cursor<'_>, line: &Line<'_>, out: &mut Out<'_>) -> bool {
+    if text.until(b']').is_none() || text.word(b": Change learning rate to ").is_none() {
+        return false;
+    }
+    let Some(rate) = text.number() else {
+        return false;
+    };
+    out.begin();
+    out.number(b"lr", rate);
+    out.end(line)
 }
 
 /// `Epoch[0] ` or `[Epoch 0] `; true for the latter.
@@ -88,7 +107,7 @@ fn epoch(text: &mut Cursor) -> Option<(i64, bool)> {
 }
 
 /// The number before `]`, or the second one of `[20-40]`.
-fn batch(mut text: Cursor) -> Option<(i64, &[u8])> {
+fn batch(mut text: Cursor<'_>) -> Option<(i64, &[u8])> {
     let mut batch = text.digits()?;
     if text.word(b"-").is_some() {
         batch = text.digits()?;
@@ -109,7 +128,8 @@ mod tests {
             INFO:root:Epoch[0] Train-accuracy=0.75\n\
             INFO:root:Epoch[0] Time cost=140.5\n\
             INFO:root:Epoch[0] Validation-accuracy=0.25\n\
-            INFO:root:Epoch[1] Batch [20]\tSpeed: 142.5 samples/sec\taccuracy=0.5\n";
+            INFO:root:Epoch[1] Batch [20]\tSpeed: 142.5 samples/sec\taccuracy=0.5\n\
+            INFO:root:Update[3751]: Change learning rate to 1.00000e-03\n";
         assert_eq!(
             records(log),
             [
@@ -118,9 +138,10 @@ mod tests {
                 "step 40: Train-accuracy=0.75",
                 "step 40: Validation-accuracy=0.25",
                 "step 60: epoch=1 samples/sec=142.5 accuracy=0.5",
+                "step 60: lr=0.001",
             ]
         );
-        assert!(formats(log).contains(&"mxnet"));
+        assert_eq!(formats(log), ["mxnet"]);
     }
 
     #[test]

@@ -15,8 +15,9 @@
 //! for the training's.
 
 use super::Entry;
-use super::fields::{self, Epochs, fields};
+use super::fields::{self, fields};
 use crate::decode::cursor::Cursor;
+use crate::decode::epochs::Epochs;
 use crate::decode::format::{About, Format, Line, Out};
 
 pub(super) const ENTRY: Entry = Entry {

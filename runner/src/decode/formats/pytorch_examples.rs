@@ -10,13 +10,18 @@
 //! Test Error:
 //!  Accuracy: 44.7%, Avg loss: 2.158
 //! [0/5][50/1583]	Loss_D: 1.7410	Loss_G: 5.1230	D(x): 0.5790	D(G(z)): 0.6120 / 0.0210
+//! train Loss: 0.6412 Acc: 0.6512
+//! EPOCH 1:
+//!   batch 1000 loss: 1.6334
+//! LOSS train 0.5125 valid 0.6125
 //! | epoch   1 |   200/ 2983 batches | lr 20.00 | ms/batch 12.30 | loss  7.63 | ppl  2050.10
 //! | end of epoch   1 | time: 33.21s | valid loss  5.92 | valid ppl   371.42
 //! ```
 
 use super::Entry;
-use super::fields::{self, Epochs, fields};
+use super::fields::{self, fields};
 use crate::decode::cursor::Cursor;
+use crate::decode::epochs::Epochs;
 use crate::decode::format::{About, Format, Line, Out};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -32,10 +37,8 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Default)]
 struct Examples {
     epochs: Epochs,
-    /// The epoch that `Epoch 3` over a rule names.
-    epoch: i64,
-    /// The number of a record of an epoch, where the last one stands.
-    last: Option<i64>,
+    /// The epoch that a heading names.
+    epoch: Option<i64>,
 }
 
 impl Format for Examples {
@@ -45,6 +48,9 @@ impl Format for Examples {
             b'=' => self.average(line, out),
             b'[' => self.pair(line, out),
             b'l' => self.quickstart(line, out),
+            b'b' => self.batch(line, out),
+            b'L' => losses(line, out),
+            b't' | b'v' => self.phase(line, out),
             b'A' => error(line, out),
             b'|' => self.language_model(line, out),
             b'E' => {
@@ -132,8 +138,7 @@ impl Examples {
         out.begin();
         let step = self
             .epochs
-            .step((self.epoch - 1).max(0), count, Some(total));
-        self.last = Some(step);
+            .step((self.epoch.unwrap_or(1) - 1).max(0), count, Some(total));
         out.step(step);
         out.number(b"loss", loss);
         out.end(line).then_some(())
@@ -158,6 +163,7 @@ impl Examples {
             out.step(step);
         }
         out.number(b"epoch", epoch as f64);
+        let mut any = false;
         for column in text.rest.split(|b| *b == b'|') {
             let column = column.trim_ascii();
             let Some(blank) = memchr::memrchr(b' ', column) else {
@@ -168,21 +174,81 @@ impl Examples {
             let name = name.strip_suffix(b":").unwrap_or(name);
             if let Some(value) = Cursor::new(value).blanks().number() {
                 out.number(name, value);
+                any = true;
             }
         }
+        (any && out.end(line)).then_some(())
+    }
+
+    /// `batch 1000 loss: 1.6334` under `EPOCH 1:`
+    fn batch(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
+        let epoch = self.epoch?;
+        let mut text = Cursor::new(line.text);
+        text.word(b"batch ")?;
+        let count = text.digits()?;
+        text.word(b" loss: ")?;
+        let loss = text.number()?;
+        text.is_done().then_some(())?;
+        out.begin();
+        out.step(self.epochs.step(epoch, count, None));
+        out.number(b"loss", loss);
         out.end(line).then_some(())
     }
 
-    /// `Epoch 3` alone on its line.
+    /// `train Loss: 0.6412 Acc: 0.6512` under `Epoch 0/24`
+    fn phase(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
+        let epoch = self.epoch?;
+        let mut text = Cursor::new(line.text);
+        let phase: &[u8] = match text.token()? {
+            b"train" => b"train ",
+            b"val" => b"val ",
+            _ => return None,
+        };
+        text.word(b" Loss: ")?;
+        let loss = text.number()?;
+        text.word(b" Acc: ")?;
+        let accuracy = text.number()?;
+        text.is_done().then_some(())?;
+        out.begin();
+        out.step(epoch);
+        fields::number(phase, b"Loss", loss, out);
+        fields::number(phase, b"Acc", accuracy, out);
+        out.end(line).then_some(())
+    }
+
+    /// `Epoch 3`, `Epoch 3/24`, `EPOCH 3:` alone on a line.
     fn heading(&mut self, text: &[u8]) {
         let mut text = Cursor::new(text);
-        if text.word(b"Epoch ").is_some()
-            && let Some(epoch) = text.digits()
-            && text.is_done()
+        if text
+            .word(b"Epoch ")
+            .or_else(|| text.word(b"EPOCH "))
+            .is_none()
         {
-            self.epoch = epoch;
+            return;
+        }
+        let Some(epoch) = text.digits() else { return };
+        if text.word(b"/").is_some() {
+            text.digits();
+        }
+        text.word(b":").unwrap_or_default();
+        if text.is_done() {
+            self.epoch = Some(epoch);
         }
     }
+}
+
+/// `LOSS train 0.5125 valid 0.6125`
+fn losses(line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
+    let mut text = Cursor::new(line.text);
+    text.word(b"LOSS train ")?;
+    let training = text.number()?;
+    text.word(b" valid ")?;
+    let validation = text.number()?;
+    text.is_done().then_some(())?;
+    out.begin();
+    out.number(b"train_loss", training);
+    out.number(b"valid_loss", validation);
+    out.end(line).then_some(())
 }
 
 /// `Test set: Average loss: 0.0412, Accuracy: 9866/10000 (99%)`
@@ -268,6 +334,28 @@ mod tests {
         assert_eq!(
             records(log),
             ["step 1633: epoch=1 Loss_D=1.75 Loss_G=5.125 D(x)=0.5 D(G(z))=0.625"]
+        );
+    }
+
+    #[test]
+    fn under_a_heading() {
+        let log = "Epoch 3/24\n----------\ntrain Loss: 0.5 Acc: 0.25\nval Loss: 0.75 Acc: 0.125\n";
+        assert_eq!(
+            records(log),
+            [
+                "step 3: train Loss=0.5 train Acc=0.25",
+                "step 3: val Loss=0.75 val Acc=0.125",
+            ]
+        );
+        let log = "EPOCH 1:\n  batch 1000 loss: 1.5\nLOSS train 0.5 valid 0.25\n\
+            EPOCH 2:\n  batch 1000 loss: 1.25\n";
+        assert_eq!(
+            records(log),
+            [
+                "step 1000: loss=1.5",
+                "step 1000: train_loss=0.5 valid_loss=0.25",
+                "step 2000: loss=1.25",
+            ]
         );
     }
 

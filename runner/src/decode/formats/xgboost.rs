@@ -49,7 +49,7 @@ pub(super) fn round(text: &[u8]) -> Option<(i64, Cursor<'_>)> {
 }
 
 /// The name, the number and the deviation of each `train-rmse:0.5+0.1`.
-fn pairs(text: Cursor) -> impl Iterator<Item = Option<(&[u8], f64, Option<f64>)>> {
+fn pairs<'a>(text: Cursor<'a>) -> impl Iterator<Item = Option<(&'a [u8], f64, Option<f64>)>> {
     text.rest
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty())
