@@ -1,7 +1,7 @@
 //! CatBoost.
 //!
 //! ```text
-//! 10:	learn: 0.5346263	test: 0.5546263	best: 0.5546263 (10)	total: 254ms	remaining: 6.67s
+//! 10:    learn: 0.5346263    test: 0.5546263    best: 0.5546263 (10)    total: 254ms    remaining: 6.67s
 //! ```
 
 use super::Entry;

@@ -1,9 +1,9 @@
 //! The ImageNet example of PyTorch, and what grew out of it: MoCo, SwAV, SimSiam.
 //!
 //! ```text
-//! Epoch: [0][  10/5005]	Time  0.300 ( 0.900)	Data  0.001 ( 0.500)	Loss 6.9e+00 (7.0e+00)	Acc@1   0.00 (  0.10)
-//! Epoch: [0][50]	Time 0.5 (0.7)	Data 0.1 (0.2)	Loss 5.25 (5.50)	Lr: 0.6
-//! Test: [ 10/196]	Time  0.300 ( 0.900)	Loss 1.2e+00 (1.1e+00)	Acc@1  70.00 ( 65.50)
+//! Epoch: [0][  10/5005]    Time  0.300 ( 0.900)    Data  0.001 ( 0.500)    Loss 6.9e+00 (7.0e+00)    Acc@1   0.00 (  0.10)
+//! Epoch: [0][50]    Time 0.5 (0.7)    Data 0.1 (0.2)    Loss 5.25 (5.50)    Lr: 0.6
+//! Test: [ 10/196]    Time  0.300 ( 0.900)    Loss 1.2e+00 (1.1e+00)    Acc@1  70.00 ( 65.50)
 //!  * Acc@1 65.500 Acc@5 86.500
 //! ```
 //!

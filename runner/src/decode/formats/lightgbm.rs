@@ -1,8 +1,8 @@
 //! LightGBM: the Python package and the command line.
 //!
 //! ```text
-//! [12]	training's binary_logloss: 0.342757	valid_1's auc: 0.941984
-//! [12]	cv_agg's binary_logloss: 0.342757 + 0.0125
+//! [12]    training's binary_logloss: 0.342757    valid_1's auc: 0.941984
+//! [12]    cv_agg's binary_logloss: 0.342757 + 0.0125
 //! [LightGBM] [Info] Iteration:12, training binary_logloss : 0.342757
 //! ```
 

@@ -4,9 +4,9 @@
 //! Epoch(train)  [1][10/50]  lr: 1.0000e-02  eta: 0:00:05  time: 0.0178  loss: 3.4439
 //! Iter(train) [ 50/160000]  lr: 1.0000e-02  eta: 1 day, 2:03:04  time: 0.0178  loss: 3.4439
 //! Epoch(val) [1][10/10]    coco/bbox_mAP: 0.5875  data_time: 0.0005  time: 0.0050
-//! Epoch [1][50/7330]	lr: 1.978e-03, eta: 1 day, 2:03:04, time: 0.500, memory: 3000, loss: 1.25
-//! Iter [50/160000]	lr: 1.000e-02, eta: 2:03:04, time: 0.500, loss: 1.25
-//! Epoch(val) [1][500]	bbox_mAP: 0.3000, bbox_mAP_50: 0.5000
+//! Epoch [1][50/7330]    lr: 1.978e-03, eta: 1 day, 2:03:04, time: 0.500, memory: 3000, loss: 1.25
+//! Iter [50/160000]    lr: 1.000e-02, eta: 2:03:04, time: 0.500, loss: 1.25
+//! Epoch(val) [1][500]    bbox_mAP: 0.3000, bbox_mAP_50: 0.5000
 //! ```
 
 use super::Entry;

@@ -1,8 +1,8 @@
 //! MXNet and GluonCV.
 //!
 //! ```text
-//! Epoch[0] Batch [20]	Speed: 142.33 samples/sec	accuracy=0.562500
-//! Epoch[0] Batch [20-40]	Speed: 142.33 samples/sec	accuracy=0.562500
+//! Epoch[0] Batch [20]    Speed: 142.33 samples/sec    accuracy=0.562500
+//! Epoch[0] Batch [20-40]    Speed: 142.33 samples/sec    accuracy=0.562500
 //! Epoch[0] Train-accuracy=0.671875
 //! Epoch[0] Validation-accuracy=0.710788
 //! Update[3751]: Change learning rate to 1.00000e-03

@@ -7,7 +7,7 @@
 //! [07/12 12:00:00] ppdet.engine INFO: Epoch: [0] [  0/500] learning_rate: 0.5 loss: 12.3 eta: 3:04:02 batch_cost: 2.9 ips: 2.75 images/s
 //! [2021/09/28 12:00:00] ppcls INFO: [Train][Epoch 1/20][Iter: 0/16]lr: 0.5, top1: 0.25, loss: 4.5, batch_cost: 2.25s, ips: 28.5 samples/s, eta: 0:11:00
 //! [2021/09/28 12:00:00] ppcls INFO: [Eval][Epoch 1][Avg]CELoss: 0.5, loss: 0.5, top1: 0.75
-//! 2021-04-01 12:00:00 [INFO]	[TRAIN] epoch: 1, iter: 10/1000, loss: 1.25, lr: 0.5, batch_cost: 0.25, ips: 12.5 samples/sec | ETA 00:05:12
+//! 2021-04-01 12:00:00 [INFO]    [TRAIN] epoch: 1, iter: 10/1000, loss: 1.25, lr: 0.5, batch_cost: 0.25, ips: 12.5 samples/sec | ETA 00:05:12
 //! [2021/09/28 12:00:00] ppocr INFO: epoch: [1/500], global_step: 10, lr: 0.001, loss: 5.25, ips: 25.5 samples/s, eta: 1:02:03
 //! ```
 //!

@@ -2,14 +2,14 @@
 //! one of them.
 //!
 //! ```text
-//! Train Epoch: 1 [640/60000 (1%)]	Loss: 2.301235
+//! Train Epoch: 1 [640/60000 (1%)]    Loss: 2.301235
 //! Test set: Average loss: 0.0412, Accuracy: 9866/10000 (99%)
 //! ====> Epoch: 1 Average loss: 164.2
 //! [1,  2000] loss: 2.203
 //! loss: 2.303494  [   64/60000]
 //! Test Error:
 //!  Accuracy: 44.7%, Avg loss: 2.158
-//! [0/5][50/1583]	Loss_D: 1.7410	Loss_G: 5.1230	D(x): 0.5790	D(G(z)): 0.6120 / 0.0210
+//! [0/5][50/1583]    Loss_D: 1.7410    Loss_G: 5.1230    D(x): 0.5790    D(G(z)): 0.6120 / 0.0210
 //! train Loss: 0.6412 Acc: 0.6512
 //! EPOCH 1:
 //!   batch 1000 loss: 1.6334
@@ -64,7 +64,7 @@ impl Format for Examples {
 }
 
 impl Examples {
-    /// `Train Epoch: 1 [640/60000 (1%)]	Loss: 2.301235`
+    /// `Train Epoch: 1 [640/60000 (1%)]    Loss: 2.301235`
     fn classification(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
         let mut text = Cursor::new(line.text);
         text.word(b"Train Epoch: ")?;
@@ -98,7 +98,7 @@ impl Examples {
         out.end(line).then_some(())
     }
 
-    /// `[1,  2000] loss: 2.203`, `[0/5][50/1583]	Loss_D: 1.7410	…`
+    /// `[1,  2000] loss: 2.203`, `[0/5][50/1583]    Loss_D: 1.7410    …`
     fn pair(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
         let mut text = Cursor::new(line.text);
         text.word(b"[")?;

@@ -35,6 +35,8 @@ struct Ultralytics {
     training: Vec<Vec<u8>>,
     validation: Vec<Vec<u8>>,
     epoch: Option<Epoch>,
+    /// The epoch whose record had to be written before its validation came.
+    awaited: Option<i64>,
 }
 
 /// An epoch whose bar is full.
@@ -70,6 +72,7 @@ impl Format for Ultralytics {
     }
 
     fn finish(&mut self, out: &mut Out<'_>) {
+        self.awaited = self.epoch.as_ref().map(|open| open.epoch).or(self.awaited);
         self.record(&[], out);
     }
 }
@@ -86,6 +89,7 @@ impl Ultralytics {
             self.finish(out);
         }
         if full {
+            self.awaited = None;
             self.epoch = Some(Epoch {
                 number: line.number,
                 rank: line.rank,
@@ -113,7 +117,14 @@ impl Ultralytics {
         }
         // After the training the best weights are validated once more: that is
         // about no epoch.
-        self.record(&values, out);
+        if let Some(epoch) = self.awaited.take() {
+            out.begin();
+            out.step(epoch);
+            self.validation(&values, out);
+            out.end(line);
+        } else {
+            self.record(&values, out);
+        }
         true
     }
 
@@ -124,15 +135,10 @@ impl Ultralytics {
         };
         out.begin();
         out.step(open.epoch);
-        let training = self.training.iter().skip(1).zip(&open.values);
-        let validation = self.validation.iter().skip(1).zip(validation);
-        for (name, value) in training {
+        for (name, value) in self.training.iter().skip(1).zip(&open.values) {
             out.number(name, *value);
         }
-        // The counts of images and objects are no measurements.
-        for (name, value) in validation.skip(2) {
-            out.number(name, *value);
-        }
+        self.validation(validation, out);
         out.end(&Line {
             number: open.number,
             text: b"-",
@@ -141,6 +147,16 @@ impl Ultralytics {
             stamp: None,
             bar: None,
         });
+    }
+
+    /// Writes a validation's numbers; the counts of images and objects are no
+    /// measurements.
+    fn validation(&self, values: &[f64], out: &mut Out<'_>) {
+        for (name, value) in self.validation.iter().skip(1).zip(values) {
+            if !matches!(name.as_slice(), b"Images" | b"Instances" | b"Labels") {
+                out.number(name, *value);
+            }
+        }
     }
 }
 
@@ -163,10 +179,6 @@ fn validation_columns(text: &[u8]) -> Option<Vec<Vec<u8>>> {
         return None;
     }
     let mut columns = Vec::new();
-    if first == b"classes" {
-        // A classifier counts nothing.
-        columns.extend([Vec::new(), Vec::new()]);
-    }
     let mut group: &[u8] = b"";
     for word in words(head).take(MOST) {
         let mut name = word.strip_suffix(b")").unwrap_or(word);
@@ -257,6 +269,32 @@ mod tests {
         assert!(
             records(log)[0]
                 .ends_with("mAP50-95=0.4 Mask/P=0.5 Mask/R=0.6 Mask/mAP50=0.7 Mask/mAP50-95=0.8")
+        );
+    }
+
+    #[test]
+    fn classification() {
+        let log = "      Epoch    GPU_mem       loss  Instances       Size\n\
+            \x20       2/4       0G    0.5          4         64: 100% ━━━━ 3/3\n\
+            \x20              classes   top1_acc   top5_acc: 100% ━━━━ 1/1\n\
+            \x20                  all      0.25        0.75\n";
+        assert_eq!(
+            records(log),
+            ["step 2: GPU_mem=0 loss=0.5 Instances=4 Size=64 top1_acc=0.25 top5_acc=0.75"]
+        );
+    }
+
+    #[test]
+    fn version_5() {
+        let log = "     Epoch   gpu_mem       box       obj       cls    labels  img_size\n\
+            \x20    0/299     2.36G     0.125    0.0625       nan        27       640: 100%|####| 8/8 [00:02<00:00,  3.25it/s]\n\
+            \x20              Class     Images     Labels          P          R     mAP@.5 mAP@.5:.95: 100%|####| 1/1 [00:00<00:00,  3.25it/s]\n\
+            \x20                all          4         27        0.5       0.25      0.125     0.0625\n";
+        assert_eq!(
+            records(log),
+            [
+                "step 0: gpu_mem=2.36 box=0.125 obj=0.0625 cls=NaN labels=27 img_size=640 P=0.5 R=0.25 mAP@.5=0.125 mAP@.5:.95=0.0625"
+            ]
         );
     }
 

@@ -1,8 +1,8 @@
 //! XGBoost: `train` and `cv` with evaluation sets.
 //!
 //! ```text
-//! [12]	train-logloss:0.18327	eval-logloss:0.29847
-//! [12]	train-rmse:0.51250+0.00625	test-rmse:0.61250+0.01250
+//! [12]    train-logloss:0.18327    eval-logloss:0.29847
+//! [12]    train-rmse:0.51250+0.00625    test-rmse:0.61250+0.01250
 //! ```
 //!
 //! The second number of a cross-validation is the deviation between the folds.
