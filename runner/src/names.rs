@@ -12,15 +12,15 @@ use rustc_hash::FxHashMap;
 /// calls a logger that has no better name (`trainer/`, `root/`, `main/`).
 #[rustfmt::skip]
 pub const CANONICAL: &[(&str, &[&str])] = &[
-    ("loss", &["lm_loss", "total_loss", "trl", "world_model_loss", "policy_loss", "pg_loss", "actor/pg_loss", "objective/loss", "loss/policy_avg", "loss_train", "train_loss_step", "reduced_train_loss", "nll_loss", "avr_loss", "epoch_loss", "cross_entropy_loss", "crossentropyloss", "ce_loss", "training_loss", "box_loss", "logloss"]),
-    ("eval_loss", &["val_loss", "valid_loss", "validation_loss", "test_loss", "eval/loss", "val/loss", "valid/loss", "validation/loss", "tel", "lm_loss_value", "loss_val", "dev_loss", "validate/loss", "val/box_loss"]),
+    ("loss", &["lm_loss", "total_loss", "trl", "world_model_loss", "policy_loss", "pg_loss", "actor/pg_loss", "objective/loss", "loss/policy_avg", "loss_train", "train_loss_step", "reduced_train_loss", "nll_loss", "avr_loss", "epoch_loss", "cross_entropy_loss", "crossentropyloss", "ce_loss", "training_loss", "box_loss", "logloss", "mlogloss"]),
+    ("eval_loss", &["val_loss", "valid_loss", "validation_loss", "test_loss", "eval/loss", "val/loss", "valid/loss", "validation/loss", "tel", "lm_loss_value", "loss_val", "dev_loss", "validate/loss", "val/box_loss", "val/loss_avg"]),
     ("grad_norm", &["gnorm", "gradient_norm", "norm", "gradnorm", "grad_norm_total", "global_grad_norm", "total_grad_norm", "actor/grad_norm", "optim/total_grad_norm", "world_model_grad_norm", "grads/norm", "gradients/norm", "global_norm"]),
     ("lr", &["learning_rate", "lr_0", "optim/lr", "lr-adam", "lr_adam", "actor/lr", "optim/learning_rate_group0", "param_groups/0/lr", "opt/lr", "act_lr", "actor_lr"]),
-    ("throughput", &["tokens_per_second", "tok/sec", "tok/s", "tokens/s", "tokens/sec", "toks_per_s", "tps", "wps", "tokens_per_second_per_gpu", "tokens/s/device", "samples/sec", "samples_per_second", "samples_per_sec", "throughput/device/tokens_per_second", "perf/throughput", "frames_per_second", "fps", "time/fps", "steps_per_second", "it/s", "ups", "samplespersec", "currsamplespersec", "sps", "charts/sps"]),
+    ("throughput", &["tokens_per_second", "tok/sec", "tok/s", "tokens/s", "tokens/sec", "toks_per_s", "tps", "wps", "tokens_per_second_per_gpu", "tokens/s/device", "samples/sec", "samples_per_second", "samples_per_sec", "throughput/device/tokens_per_second", "perf/throughput", "frames_per_second", "fps", "time/fps", "steps_per_second", "it/s", "ups", "samplespersec", "currsamplespersec", "sps", "charts/sps", "samples/s", "ips"]),
     ("tokens_seen", &["num_tokens", "total_tokens", "tokens", "consumed_tokens", "num_input_tokens_seen", "throughput/total_tokens"]),
     ("samples_seen", &["consumed_samples", "num_samples", "total_samples", "samples"]),
-    ("step_time", &["iter_time", "iter_time_(s)", "time_per_step", "elapsed_time_per_iteration_(ms)", "dt", "step_avg", "iteration_time", "train_step_timing_in_s", "timing_s/step"]),
-    ("data_time", &["data", "dataload_time", "dt_fetch_s", "data_loading_time"]),
+    ("step_time", &["iter_time", "iter_time_(s)", "time_per_step", "elapsed_time_per_iteration_(ms)", "dt", "step_avg", "iteration_time", "train_step_timing_in_s", "timing_s/step", "batch_cost"]),
+    ("data_time", &["data", "dataload_time", "dt_fetch_s", "data_loading_time", "reader_cost"]),
     ("entropy", &["policy/entropy", "actor/entropy", "actor_entropy", "objective/entropy", "policy/entropy_avg", "entropy_mean", "mean_entropy", "policy_entropy"]),
     ("entropy_loss", &["losses/entropy", "actor/entropy_loss"]),
     ("kl", &["kl_divergence", "approx_kl", "objective/kl", "actor/ppo_kl", "actor/kl_loss", "policy/approxkl_avg", "mean_kl", "kl_mean", "losses/approx_kl", "approxkl"]),

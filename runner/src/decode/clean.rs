@@ -323,7 +323,7 @@ fn date_length(text: &[u8]) -> Option<usize> {
         let month = text.get(..3)?;
         let day = digits(4);
         let known = MONTHS.chunks(3).any(|name| name == month);
-        return (known && text[3] == b' ' && matches!(day, 1 | 2)).then_some(4 + day);
+        return (known && text.get(3) == Some(&b' ') && matches!(day, 1 | 2)).then_some(4 + day);
     }
     let first = digits(0);
     let mark = *text.get(first)?;
@@ -636,6 +636,7 @@ mod tests {
         assert_eq!(text("\x1b]never ends, loss 1"), "never ends, loss 1");
         assert_eq!(text("a\x1b(B b\x1b"), "a b");
         assert_eq!(text("cut\x1b[38;2"), "cut");
+        assert_eq!(text("[Mar]"), "[Mar]");
     }
 
     #[test]

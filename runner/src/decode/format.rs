@@ -129,6 +129,7 @@ impl<'a> Out<'a> {
     /// The training step; the last call counts, and before any step among the
     /// numbers.
     pub(crate) fn step(&mut self, step: i64) {
+        self.inner.finer = true;
         self.inner.row.step = Some((0, step));
     }
 

@@ -125,6 +125,13 @@ pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
     batch.or(epoch.map(|_| epoch_value)).and_then(whole)
 }
 
+/// Whether nothing finer than an epoch is among the pairs.
+pub(crate) fn counts_epochs(pairs: &[Pair]) -> bool {
+    pairs
+        .iter()
+        .all(|pair| matches!(step_kind(pair.key), None | Some(Kind::Epoch)))
+}
+
 /// A number as a step, if it can be one.
 #[allow(
     clippy::cast_possible_truncation,

@@ -8,6 +8,7 @@ mod bar;
 mod clean;
 mod cursor;
 mod dialect;
+mod epochs;
 mod format;
 mod formats;
 mod interest;
@@ -169,6 +170,9 @@ struct Inner {
     bar: progress::Progress,
     /// Whether this stream has printed steps, so that a line without may join.
     steps: bool,
+    /// Whether it counts something finer than epochs.
+    finer: bool,
+    epochs: epochs::Epochs,
     /// The wall clock, given to rows without a time when live.
     now: f64,
     /// The format of the record that is read.
@@ -217,6 +221,8 @@ impl Decoder {
             scratch: Vec::new(),
             bar: progress::Progress::default(),
             steps: false,
+            finer: false,
+            epochs: epochs::Epochs::default(),
             now: f64::NAN,
             format: formats::JSON,
             jsons: Writer::of_json(),
@@ -253,6 +259,8 @@ impl Decoder {
         inner.steps = false;
         inner.jsons = Writer::of_json();
         inner.dicts = Writer::of_dicts();
+        inner.finer = false;
+        inner.epochs = epochs::Epochs::default();
         inner.tally = Tally::default();
         // What was refused is counted by input, like everything else.
         inner.runs.refused = 0;
@@ -601,7 +609,16 @@ impl Inner {
             }
         }
         if let Some(step) = keyvalue::step(pairs) {
-            self.row.step = Some((0, step));
+            // Among steps, the summary of an epoch belongs where they stand.
+            let finer = !keyvalue::counts_epochs(pairs);
+            let step = match self.row.epoch {
+                Some(epoch) if finer => self.epochs.through(epoch, step),
+                _ => step,
+            };
+            if finer || !self.finer {
+                self.row.step = Some((0, step));
+            }
+            self.finer |= finer;
         }
     }
 

@@ -5,45 +5,65 @@ use super::dialect::{DICTS, JSONS};
 use super::format::{About, FileFormat, Format, Line, Out};
 
 mod accelerate;
+mod boxes;
+mod catboost;
+mod cleanrl;
 mod clearml;
+mod colbert;
+mod csv;
+mod cyclegan;
+mod darknet;
 mod deepspeed;
+mod detectron2;
 mod documents;
 mod fairseq;
+mod fields;
+mod imagenet;
 mod json_document;
+mod keras;
 mod kohya;
+mod lightgbm;
+mod lightning;
 mod llama_cpp;
 mod llmc;
 mod maxtext;
 mod megatron;
+mod metric_logger;
 mod minimind;
 mod mlflow;
+mod mlperf;
+mod mmengine;
 mod modded_nanogpt;
+mod mxnet;
 mod nanochat;
 mod nanogpt;
 mod nemo;
 mod nsa_csv;
+mod numbered;
 mod olmo;
 mod openpi;
 mod openrlhf;
+mod paddle;
 pub(super) mod pattern;
 mod protobuf;
-mod sqlite;
-mod tfevents;
-mod torchtitan;
-mod torchtune;
-mod trainer_state;
-mod verl;
-mod wandb;
-
-pub(super) use trainer_state::in_a_line as trainer_state;
-
-mod boxes;
-mod cleanrl;
-mod csv;
+mod pytorch_examples;
 mod rllib;
 mod serving;
+mod sqlite;
 #[cfg(test)]
 pub(super) mod testing;
+mod tfevents;
+mod timm;
+mod torchtitan;
+mod torchtune;
+mod tqdm;
+mod trainer_state;
+mod ultralytics;
+mod verl;
+mod wandb;
+mod xgboost;
+
+pub(super) use trainer_state::in_a_line as trainer_state;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
@@ -84,15 +104,35 @@ pub(crate) const TEXT: &[Entry] = &[
     minimind::ENTRY,
     fairseq::ENTRY,
     accelerate::ENTRY,
-    clearml::ENTRY,
-    json_document::ENTRY,
-    mlflow::ENTRY,
-    nsa_csv::ENTRY,
     boxes::ENTRY,
     cleanrl::ENTRY,
     rllib::ENTRY,
     serving::VLLM,
     serving::SGLANG,
+    mlperf::ENTRY,
+    lightning::ENTRY,
+    keras::ENTRY,
+    ultralytics::ENTRY,
+    mmengine::ENTRY,
+    detectron2::ENTRY,
+    metric_logger::ENTRY,
+    imagenet::ENTRY,
+    timm::ENTRY,
+    paddle::ENTRY,
+    mxnet::ENTRY,
+    darknet::ENTRY,
+    xgboost::ENTRY,
+    lightgbm::ENTRY,
+    catboost::ENTRY,
+    colbert::ENTRY,
+    cyclegan::ENTRY,
+    pytorch_examples::ENTRY,
+    clearml::ENTRY,
+    json_document::ENTRY,
+    mlflow::ENTRY,
+    nsa_csv::ENTRY,
+    tqdm::ENTRY,
+    numbered::ENTRY,
     csv::ENTRY,
 ];
 
