@@ -17,6 +17,8 @@ pub(super) struct Progress {
     proven: bool,
     /// Other bars since its last.
     others: u32,
+    /// The last step that a record took from it.
+    last: Option<i64>,
 }
 
 impl Progress {
@@ -29,6 +31,10 @@ impl Progress {
         }
         let count = bar.current;
         match self.current {
+            // Full, and it begins anew: another training as long as the last.
+            Some((done, known)) if known == total && done >= known && count < known => {
+                self.begin(count, total);
+            }
             Some((_, known)) if known == total => self.take(count, total),
             // While a training goes on, any other bar is that of an evaluation;
             // before the first record the longer one is more likely the training.
@@ -56,7 +62,19 @@ impl Progress {
     pub(super) fn step(&mut self) -> Option<i64> {
         let (count, _) = self.current?;
         self.proven = true;
-        i64::try_from(count).ok()
+        self.last = i64::try_from(count).ok();
+        self.last
+    }
+
+    /// Whether a record was printed beside the bar, so that it is the
+    /// training's.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven || self.current.is_none()
+    }
+
+    /// The step that the last record took.
+    pub(super) fn last_step(&self) -> Option<i64> {
+        self.last
     }
 }
 
