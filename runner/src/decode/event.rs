@@ -11,9 +11,10 @@ use memchr::memmem::{self, Finder};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) name: &'static str,
-    /// What tells it from another of the same name: a job's number, a GPU.
     pub(super) rank: Option<u32>,
+    /// The line, or what the launcher's report comes to.
     pub(super) content: String,
+    /// What the line says in numbers and names.
     pub(super) fields: Vec<(&'static str, String)>,
 }
 
@@ -114,7 +115,7 @@ fn has(text: &[u8], word: &str) -> bool {
 /// Advice mentions running out of memory as well.
 fn out_of_memory(text: &[u8]) -> Option<&'static str> {
     let says = |words: &[&str]| words.iter().any(|word| has(text, word));
-    if says(&["Killed process", "oom"]) {
+    if has(text, "Killed process") {
         return Some("host-oom");
     }
     let device = text.starts_with(b"CUDA out of memory")
@@ -158,6 +159,17 @@ fn exit_code(text: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// A line, and what Slurm wrote behind it when it killed the job in the middle
+/// of the line.
+pub(super) fn split_killer(text: &[u8]) -> (&[u8], &[u8]) {
+    let at = if text.ends_with(b"***") {
+        memmem::find(text, b"slurmstepd: error: ***")
+    } else {
+        None
+    };
+    text.split_at(at.unwrap_or(text.len()))
+}
+
 /// The number that stands behind some words.
 fn number_after(text: &[u8], words: &str) -> Option<i64> {
     let at = memmem::find(text, words.as_bytes())? + words.len();
@@ -187,7 +199,7 @@ fn word_after(text: &[u8], words: &str, end: &[u8]) -> Option<String> {
 /// Bytes kept of a line.
 const MAX_CONTENT: usize = 1 << 10;
 /// Lines within which the same event is not told again.
-const NEARBY: u64 = 1_000;
+const NEARBY: u64 = 500;
 /// Events that are remembered for that.
 const REMEMBERED: usize = 64;
 
@@ -218,12 +230,27 @@ impl Default for Events {
 impl Events {
     /// The events that a line of text tells.
     pub(super) fn line(&mut self, number: u64, text: &[u8], rank: Option<u32>) -> Vec<Event> {
-        let mut events = Vec::new();
-        if let Some(report) = self.report(number, text, rank) {
-            events.extend(report.events());
-        } else if let Some(event) = self.event(text, rank) {
+        let quoted = self.report.is_some();
+        let mut events = self.report_line(number, text, rank);
+        if !quoted
+            && let Some(event) = self.event(text, rank)
+            && self.is_new(&event, number)
+        {
             events.push(event);
         }
+        events
+    }
+
+    /// The events that a line of torchrun's report tells, which quotes what the
+    /// processes printed.
+    pub(super) fn report_line(
+        &mut self,
+        number: u64,
+        text: &[u8],
+        rank: Option<u32>,
+    ) -> Vec<Event> {
+        let report = self.report(number, text, rank);
+        let mut events = report.map(Report::events).unwrap_or_default();
         events.retain(|event| self.is_new(event, number));
         events
     }
@@ -244,14 +271,14 @@ impl Events {
         Some(event)
     }
 
-    /// Whether an event was not told nearby. One without a rank is known when
-    /// some rank told it: launchers repeat what processes say.
+    /// Whether an event was not told nearby. One without a rank may be of any:
+    /// launchers repeat what processes say, and processes what launchers do.
     fn is_new(&mut self, event: &Event, number: u64) -> bool {
         let detail = event.detail();
         let known = self.told.iter_mut().find(|((name, rank, of), line)| {
             *name == event.name
-                && (*rank == event.rank || event.rank.is_none())
-                && (*of == detail || detail.is_none())
+                && (*rank == event.rank || rank.is_none() || event.rank.is_none())
+                && (*of == detail || of.is_none() || detail.is_none())
                 && *line + NEARBY >= number
         });
         if let Some((_, line)) = known {
@@ -341,6 +368,7 @@ impl Event {
             "slurm-cancelled" => &["job", "reason"][..],
             "gradient-overflow" => &["loss_scale"],
             "cuda-oom" => &["gpu"],
+            "child-failed" => &["pid"],
             _ => return None,
         };
         let known = self.fields.iter().filter(|(name, _)| of.contains(name));
@@ -369,6 +397,7 @@ struct Report {
     rank: Option<u32>,
     host: Option<String>,
     exitcode: Option<i64>,
+    pid: Option<i64>,
     signal: Option<String>,
     /// The last line that said something about the cause.
     error: String,
@@ -390,6 +419,7 @@ impl Report {
             b"host" => self.host = Some(shown(value)),
             b"exitcode" => {
                 self.exitcode = number_after(value, "");
+                self.pid = number_after(value, "pid:");
                 self.signal = word_after(value, "(SIG", b")").map(|name| format!("SIG{name}"));
             }
             b"traceback" | b"msg" => self.error = shown(value),
@@ -416,6 +446,7 @@ impl Report {
         );
         let facts = [
             ("exitcode", exitcode),
+            ("pid", self.pid.map(|pid| pid.to_string())),
             ("signal", self.signal),
             ("host", self.host),
             ("error", Some(self.error.clone())),
@@ -461,4 +492,173 @@ fn looks_like_error(text: &[u8]) -> bool {
 fn is_rule(text: &[u8]) -> bool {
     let first = text.first().copied().unwrap_or_default();
     matches!(first, b'=' | b'*') && text.len() >= 10 && text.iter().all(|b| *b == first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(text: &str) -> Vec<String> {
+        let mut events = Events::default();
+        let mut out = Vec::new();
+        for (number, line) in (1u64..).zip(text.lines()) {
+            for event in events.line(number, line.trim().as_bytes(), None) {
+                let mut shown = event.name.to_owned();
+                if let Some(rank) = event.rank {
+                    shown += &format!(" rank {rank}");
+                }
+                for (name, value) in event.fields {
+                    shown += &format!(" {name}={value}");
+                }
+                out.push(shown);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn what_lines_tell() {
+        for (line, event) in [
+            (
+                "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 12.00 MiB. GPU 3 has a total capacity of 7 GiB",
+                "cuda-oom gpu=3 requested=12",
+            ),
+            ("RuntimeError: CUDA error: out of memory", "cuda-oom"),
+            (
+                "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.",
+                "cuda-oom",
+            ),
+            (
+                "RuntimeError: CUDA error: device-side assert triggered",
+                "cuda-error",
+            ),
+            (
+                "slurmstepd: error: Detected 1 oom_kill event in StepId=5.0.",
+                "host-oom",
+            ),
+            (
+                "Out of memory: Killed process 77 (python) total-vm:1kB",
+                "host-oom",
+            ),
+            (
+                "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed.",
+                "host-oom",
+            ),
+            (
+                "[Rank 5] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=9, OpType=ALLREDUCE, NumelIn=1, Timeout(ms)=1800000) ran for 1800500 milliseconds before timing out.",
+                "nccl-timeout rank 5 operation=ALLREDUCE sequence=9",
+            ),
+            ("Killed", "killed"),
+            (
+                "run.sh: line 3:  4242 Killed                  python train.py",
+                "killed",
+            ),
+            (
+                "failed (exitcode: -9) local_rank: 1 (pid: 41) of binary: python",
+                "killed exitcode=-9",
+            ),
+            (
+                "['python', 'train.py'] exits with return code = -6",
+                "child-failed exitcode=-6",
+            ),
+            (
+                "srun: error: n3: task 3: Exited with exit code 1",
+                "exited exitcode=1",
+            ),
+            (
+                "slurmstepd: error: *** JOB 31 ON n5 CANCELLED AT 2025-01-02T03:04:05 DUE TO TIME LIMIT ***",
+                "slurm-cancelled job=31 host=n5 reason=time-limit",
+            ),
+            (
+                "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit.",
+                "lsf-kill reason=MEMLIMIT",
+            ),
+            (
+                "ray.exceptions.RayActorError: The actor died unexpectedly before finishing this task.",
+                "ray-actor-died",
+            ),
+            (
+                "OVERFLOW! Rank 0 Skipping step. Attempted loss scale: 65536, reducing to 32768",
+                "gradient-overflow loss_scale=32768",
+            ),
+            (
+                "NOTE: gradient overflow detected, ignoring gradient, setting loss scale to: 64.0",
+                "gradient-overflow loss_scale=64.0",
+            ),
+            (
+                "Gradient overflow.  Skipping step, loss scaler 0 reducing loss scale to 32768.0",
+                "gradient-overflow loss_scale=32768.0",
+            ),
+            ("Main process received SIGINT, exiting", "interrupted"),
+            ("Batch 3: Invalid loss, terminating training", "non-finite"),
+        ] {
+            assert_eq!(events(line), [event], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_lines_do_not_tell() {
+        for line in [
+            "If you run out of memory, reduce the batch size.",
+            "OIDN Error: out of memory",
+            "[launch.py:315:sigkill_handler] Killing subprocess 42",
+            "Sending process 5 closing signal SIGTERM",
+            "exits with return code = 0",
+            "failed (exitcode: 1) local_rank: 1 (pid: 41) of binary: python",
+            "the code is here",
+            "He was Killed in action",
+            "CUBLAS_STATUS_SUCCESS",
+            "",
+        ] {
+            assert!(events(line).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_same_is_told_once() {
+        let timeout = "[Rank 2] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1, OpType=BROADCAST)";
+        let text = format!("{timeout}\n{timeout}\n  what():  {timeout}");
+        assert_eq!(
+            events(&text),
+            ["nccl-timeout rank 2 operation=BROADCAST sequence=1"]
+        );
+        // But not what happens again much later, or to another job.
+        let far = format!("Killed\n{}Killed", "text\n".repeat(600));
+        assert_eq!(events(&far), ["killed", "killed"]);
+        let cancelled = |job| format!("*** JOB {job} ON a CANCELLED AT 2025-01-02T03:04:05 ***\n");
+        assert_eq!(
+            events(&(cancelled(1) + &cancelled(2) + &cancelled(1))).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn the_root_cause_of_torchrun() {
+        let report = "\
+            Root Cause (first observed failure):\n\
+            [0]:\n\
+              time      : 2025-01-02_03:04:05\n\
+              host      : node7\n\
+              rank      : 9 (local_rank: 1)\n\
+              exitcode  : -9 (pid: 41)  (SIGKILL)\n\
+              error_file: <N/A>\n\
+              traceback : Signal 9 (SIGKILL) received by PID 41\n\
+            ============================================================\n";
+        assert_eq!(
+            events(report),
+            [
+                "child-failed rank 9 exitcode=-9 pid=41 signal=SIGKILL host=node7 error=Signal 9 (SIGKILL) received by PID 41",
+                "killed rank 9",
+            ]
+        );
+        let old = "\
+            Root Cause:\n[0]:\n  rank: 3 (local_rank: 3)\n  exitcode: 1 (pid: 29)\n\
+            msg: \"Process failed with exitcode 1\"\n\
+            =======================================\n";
+        let told = events(old);
+        assert!(
+            told[0].starts_with("child-failed rank 3 exitcode=1 pid=29"),
+            "{told:?}"
+        );
+    }
 }

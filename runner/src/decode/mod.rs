@@ -417,22 +417,11 @@ impl Inner {
             Part::Frame => return self.needles(line),
             Part::Box => {
                 self.raise();
-                self.tell_events(line);
+                self.tell_report(line);
                 return self.needles(line);
             }
         }
-        let Some(before) = before_header(line.text) else {
-            return self.read_after_bars(line, formats);
-        };
-        if !before.is_empty() {
-            self.read_after_bars(&line.with(before), formats);
-        }
-        formats.finish(&mut Out::new(self, formats::PAIRS));
-        let run = self.runs.latest();
-        let step = self.runs.state(run).step;
-        self.tracebacks.begin(line, run, step);
-        self.raise();
-        self.needles(line);
+        self.read_after_bars(line, formats);
     }
 
     /// Reads the progress bars that a line begins with, and what follows them
@@ -465,13 +454,41 @@ impl Inner {
             }
             line.indent = 0;
         }
-        if self.record(&line, formats) {
+        self.read_text(&line, formats);
+    }
+
+    /// Reads what stands behind the bars: a record, and what a crash or a kill
+    /// wrote behind that in the middle of the line.
+    fn read_text(&mut self, line: &Line<'_>, formats: &mut Formats) {
+        if let Some(before) = before_header(line.text) {
+            if !before.is_empty() {
+                self.read_plain(&line.with(before), formats);
+            }
+            formats.finish(&mut Out::new(self, formats::PAIRS));
+            let run = self.runs.latest();
+            let step = self.runs.state(run).step;
+            self.tracebacks.begin(line, run, step);
+            self.raise();
+            return self.needles(line);
+        }
+        let (own, killer) = event::split_killer(line.text);
+        if !own.is_empty() {
+            self.read_plain(&line.with(own), formats);
+        }
+        if !killer.is_empty() {
+            self.plain_line(&line.with(killer));
+        }
+    }
+
+    /// Reads a line of which nothing but a record is expected.
+    fn read_plain(&mut self, line: &Line<'_>, formats: &mut Formats) {
+        if self.record(line, formats) {
             return;
         }
         let run = self.runs.latest();
         let step = self.runs.state(run).step;
-        if !self.tracebacks.begin_syntax_error(&line, run, step) {
-            self.plain_line(&line);
+        if !self.tracebacks.begin_syntax_error(line, run, step) {
+            self.plain_line(line);
         }
     }
 
@@ -717,7 +734,7 @@ impl Inner {
     fn counter(&self) -> Counter {
         if self.row.step.is_none() || self.row.local {
             Counter::Local
-        } else if self.row.global || !std::ptr::eq(self.format, formats::PAIRS) {
+        } else if self.row.global || self.format != formats::PAIRS {
             Counter::Global
         } else {
             Counter::Unsure

@@ -41,6 +41,13 @@ impl Inner {
         }
     }
 
+    /// The same for a line of torchrun's report.
+    pub(super) fn tell_report(&mut self, line: &Line<'_>) {
+        for event in self.events.report_line(line.number, line.text, line.rank) {
+            self.tell(line, event);
+        }
+    }
+
     /// Shows a line to detectors that look for a text in it.
     pub(super) fn needles(&mut self, line: &Line<'_>) {
         let interests = self.options.interests.clone();

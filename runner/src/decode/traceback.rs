@@ -777,3 +777,418 @@ fn boundary(text: &str, at: usize) -> usize {
         .filter(|end| *end < MAX_LINE)
         .map_or(cut, |end| cut + end)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use crate::decode::formats::testing::{records, segment};
+    use crate::decode::{Decoder, Interests, Options};
+    use crate::record::{NO_RANK, Text};
+
+    /// `line 3 rank 1 KeyError: 'x' at train.py:7 in main`, and the chain.
+    fn exceptions(text: &str) -> Vec<String> {
+        let segment = segment(text.as_bytes());
+        let mut out = Vec::new();
+        for batch in &segment.batches {
+            for text in batch.texts.iter().filter(|text| text.kind == "exception") {
+                let row = text.row as usize;
+                let mut shown = format!("line {}", batch.places[row].line);
+                if batch.ranks[row] != NO_RANK {
+                    shown += &format!(" rank {}", batch.ranks[row]);
+                }
+                shown += &format!(" {}: {}", text.name, text.content);
+                if let Some(frame) = field(text, "frame") {
+                    shown += &format!(" at {frame}");
+                }
+                if let Some(chain) = field(text, "chain") {
+                    shown += &format!(" after {chain}");
+                }
+                if let Some(host) = field(text, "host") {
+                    shown += &format!(" on {host}");
+                }
+                out.push(shown);
+            }
+        }
+        out
+    }
+
+    fn field<'a>(text: &'a Text, name: &str) -> Option<&'a str> {
+        let found = text.fields.iter().find(|(key, _)| key == name)?;
+        Some(&found.1)
+    }
+
+    const PLAIN: &str = r#"Traceback (most recent call last):
+  File "train.py", line 12, in <module>
+    main()
+  File "/env/lib/python3.11/site-packages/torch/nn/module.py", line 99, in forward
+    return x[0]
+           ~^^^
+KeyError: 'x'
+"#;
+
+    fn prefixed(prefix: &str, text: &str) -> String {
+        text.lines()
+            .map(|line| format!("{prefix}{line}\n"))
+            .collect()
+    }
+
+    #[test]
+    fn a_traceback() {
+        let expected = "KeyError: 'x' at train.py:12 in <module>";
+        assert_eq!(exceptions(PLAIN), [format!("line 1 {expected}")]);
+        for prefix in [
+            "[rank3]:[rank3]: ",
+            "[default3]:[rank3]: ",
+            "  3: [rank3]: ",
+        ] {
+            assert_eq!(
+                exceptions(&prefixed(prefix, PLAIN)),
+                [format!("line 1 rank 3 {expected}")],
+                "{prefix}"
+            );
+        }
+        assert_eq!(
+            exceptions(&prefixed("(Worker pid=7, ip=10.0.0.9) ", PLAIN)),
+            [format!("line 1 {expected} on 10.0.0.9")]
+        );
+        assert_eq!(
+            exceptions(&prefixed(
+                "2025-01-02 03:04:05,678 - root - ERROR - ",
+                PLAIN
+            )),
+            [format!("line 1 {expected}")]
+        );
+    }
+
+    #[test]
+    fn behind_other_text() {
+        let expected = "KeyError: 'x' at train.py:12 in <module>";
+        let bar = " 18%|#8        | 4/24 [00:31<02:24,  2.62s/it]";
+        for (before, rank) in [
+            (bar.to_owned(), ""),
+            ("Evaluating: squad (10-shot)... ".to_owned(), ""),
+            ("{'loss': 1.5, 'epoch': 0.1}".to_owned(), ""),
+        ] {
+            assert_eq!(
+                exceptions(&(before + PLAIN)),
+                [format!("line 1 {rank}{expected}")]
+            );
+        }
+        let glued = format!(
+            "{bar}[rank1]: {}",
+            prefixed("[rank1]: ", PLAIN).trim_start_matches("[rank1]: ")
+        );
+        assert_eq!(exceptions(&glued), [format!("line 1 rank 1 {expected}")]);
+        let text = "{'loss': 1.5, 'epoch': 0.1}".to_owned() + PLAIN;
+        assert!(records(text)[0].contains("loss=1.5"));
+    }
+
+    #[test]
+    fn ranks_are_told_apart() {
+        let one = prefixed("[rank0]: ", PLAIN);
+        let other = prefixed("[rank1]: ", &PLAIN.replace("'x'", "'y'"));
+        let mixed: String = one
+            .lines()
+            .zip(other.lines())
+            .map(|(one, other)| format!("{one}\n{other}\n"))
+            .collect();
+        assert_eq!(
+            exceptions(&mixed),
+            [
+                "line 1 rank 0 KeyError: 'x' at train.py:12 in <module>",
+                "line 2 rank 1 KeyError: 'y' at train.py:12 in <module>",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_chain_is_one_exception() {
+        for connector in [
+            "The above exception was the direct cause of the following exception:",
+            "During handling of the above exception, another exception occurred:",
+        ] {
+            let text = format!(
+                "{PLAIN}\n{connector}\n\n{}",
+                PLAIN.replace("KeyError: 'x'", "RuntimeError: no batch")
+            );
+            let expected = "RuntimeError: no batch at train.py:12 in <module> after KeyError: 'x'";
+            assert_eq!(exceptions(&text), [format!("line 1 {expected}")]);
+            // Launchers print the blank lines with a prefix or without.
+            let text = prefixed("[rank1]: ", &text);
+            let expected = format!("line 1 rank 1 {expected}");
+            assert_eq!(exceptions(&text), [expected.as_str()]);
+            assert_eq!(exceptions(&text.replace("[rank1]: \n", "\n")), [expected]);
+        }
+    }
+
+    #[test]
+    fn an_exception_of_a_worker() {
+        let text = format!(
+            "{}Original {}",
+            PLAIN.replace(
+                "KeyError: 'x'",
+                "KeyError: Caught KeyError in DataLoader worker process 3."
+            ),
+            PLAIN.replace("line 12", "line 40")
+        );
+        assert_eq!(
+            exceptions(&text),
+            [
+                "line 1 KeyError: 'x' at train.py:40 in <module> after KeyError: Caught KeyError in DataLoader worker process 3."
+            ]
+        );
+        let spawned = format!(
+            "{}\n-- Process 1 terminated with the following error:\n{PLAIN}",
+            PLAIN.replace(
+                "KeyError: 'x'",
+                "torch.multiprocessing.spawn.ProcessRaisedException: "
+            )
+        );
+        assert_eq!(exceptions(&spawned).len(), 1);
+        assert!(exceptions(&spawned)[0].starts_with("line 1 KeyError: 'x'"));
+        let ray = PLAIN.replace(
+            "KeyError: 'x'",
+            "ray.exceptions.RayTaskError(KeyError): ray::main_task() (pid=9, ip=10.0.0.1)\n           ^^^^^\n  File \"/me/work.py\", line 5, in fit\n    x()\nKeyError: 'y'",
+        );
+        assert_eq!(
+            exceptions(&ray),
+            [
+                "line 1 KeyError: 'y' at /me/work.py:5 in fit after ray.exceptions.RayTaskError(KeyError): ray::main_task() (pid=9, ip=10.0.0.1)"
+            ]
+        );
+    }
+
+    #[test]
+    fn messages() {
+        let text = PLAIN.replace("KeyError: 'x'", "RuntimeError: first\nsecond\n  third");
+        let expected = "line 1 RuntimeError: first\nsecond\nthird at train.py:12 in <module>";
+        for end in [
+            "",
+            "\nnot of it\n",
+            "wandb: not of it\n",
+            "[2025-01-02 03:04:05,6] [INFO] [launch.py:3:f] not of it\n",
+            "step 5 | loss 2.5 | lr 1e-4\nnot of it\n",
+            "{\"step\": 5, \"loss\": 2.5}\nnot of it\n",
+        ] {
+            assert_eq!(exceptions(&(text.clone() + end)), [expected], "{end}");
+        }
+        assert_eq!(
+            exceptions(&PLAIN.replace("KeyError: 'x'", "KeyboardInterrupt")),
+            ["line 1 KeyboardInterrupt:  at train.py:12 in <module>"]
+        );
+        assert_eq!(
+            exceptions(&PLAIN.replace("KeyError: 'x'", "queue.Empty"))[0],
+            "line 1 queue.Empty:  at train.py:12 in <module>"
+        );
+        let twice = format!("{PLAIN}{PLAIN}");
+        assert_eq!(exceptions(&twice).len(), 2);
+    }
+
+    #[test]
+    fn syntax_errors() {
+        let text =
+            "  File \"a.py\", line 3\n    x = (\n        ^\nSyntaxError: '(' was never closed\n";
+        let expected = "SyntaxError: '(' was never closed at a.py:3";
+        assert_eq!(exceptions(text), [format!("line 1 {expected}")]);
+        let text = format!(
+            "Traceback (most recent call last):\n  File \"b.py\", line 1, in <module>\n    import a\n{text}"
+        );
+        assert_eq!(exceptions(&text), [format!("line 1 {expected}")]);
+        assert!(exceptions("  File \"a.py\", line 3\nnothing: at all\n").is_empty());
+    }
+
+    #[test]
+    fn trees_and_boxes() {
+        let group = r#"  + Exception Group Traceback (most recent call last):
+  |   File "g.py", line 3, in <module>
+  |     raise ExceptionGroup("eg", [ValueError(1)])
+  | ExceptionGroup: eg (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "g.py", line 1, in f
+    |     raise ValueError(1)
+    | ValueError: 1
+    +---------------- 2 ----------------
+    | TypeError: 2
+    +------------------------------------
+"#;
+        assert_eq!(
+            exceptions(group),
+            [
+                "line 1 ExceptionGroup: eg (2 sub-exceptions)\nValueError: 1\nTypeError: 2 at g.py:3 in <module>"
+            ]
+        );
+        let rich = "\
+╭──────────── Traceback (most recent call last) ─────────────╮
+│ /me/train.py:12 in main                                    │
+│                                                            │
+│ ❱ 12     run()                                             │
+│ /env/lib/python3.10/site-packages/x/y.py:3 in run          │
+╰────────────────────────────────────────────────────────────╯
+ValueError: no
+";
+        assert_eq!(
+            exceptions(rich),
+            ["line 1 ValueError: no at /me/train.py:12 in main"]
+        );
+    }
+
+    #[test]
+    fn the_box_of_torchrun_is_part_of_its_exception() {
+        let text = format!(
+            "{}{}",
+            PLAIN.replace(
+                "KeyError: 'x'",
+                "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: "
+            ),
+            "============================================================
+train.py FAILED
+------------------------------------------------------------
+Failures:
+  <NO_OTHER_FAILURES>
+------------------------------------------------------------
+Root Cause (first observed failure):
+[0]:
+  rank      : 2 (local_rank: 2)
+  exitcode  : 1 (pid: 77)
+  traceback : Traceback (most recent call last):
+    File \"train.py\", line 9, in f
+      g()
+  torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.00 GiB. GPU 2 is full.
+
+============================================================
+step 5 | loss 2.5 | lr 1e-4
+"
+        );
+        let told = records(&text);
+        assert_eq!(told.len(), 4, "{told:#?}");
+        assert!(told[0].contains("ChildFailedError"));
+        assert!(told[1].starts_with("step 0 rank 2: event:child-failed=rank 2 failed first, exit code 1: torch.OutOfMemoryError: CUDA"));
+        assert!(told[2].starts_with("step 0 rank 2: event:cuda-oom"));
+        assert!(told[3].contains("loss=2.5"));
+    }
+
+    #[test]
+    fn one_that_is_cut_off() {
+        let cut: String = PLAIN
+            .lines()
+            .take(3)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(
+            exceptions(&cut),
+            ["line 1 unknown: the traceback was cut off at train.py:12 in <module>"]
+        );
+        assert!(exceptions("Traceback (most recent call last):\n").is_empty());
+        let text = format!(
+            "{PLAIN}\nDuring handling of the above exception, another exception occurred:\n\n{cut}"
+        );
+        assert_eq!(
+            exceptions(&text),
+            ["line 1 KeyError: 'x' at train.py:12 in <module>"]
+        );
+    }
+
+    #[test]
+    fn it_has_the_step_of_its_run() {
+        let text = format!("step 7 | loss 2.5 | lr 1e-4\n{PLAIN}step 8 | loss 2.4 | lr 1e-4\n");
+        let told = records(&text);
+        assert!(told[0].starts_with("step 7: loss=2.5"));
+        assert!(told[1].starts_with("step 7: exception:KeyError='x'"));
+        assert!(told[2].starts_with("step 8: loss=2.4"));
+    }
+
+    #[test]
+    fn a_quiet_input_does_not_cut_it() {
+        let mut decoder = Decoder::new(Options {
+            interests: Arc::new(Interests::everything()),
+            ..Options::default()
+        });
+        let (head, tail) = PLAIN.split_at(PLAIN.find("    return").unwrap());
+        decoder.push(head.as_bytes());
+        decoder.release();
+        assert_eq!(decoder.rows(), 0);
+        decoder.push(tail.as_bytes());
+        decoder.release();
+        assert_eq!(decoder.rows(), 1);
+        decoder.finish();
+        assert_eq!(decoder.rows(), 1);
+    }
+
+    #[test]
+    fn nobody_asked() {
+        let mut decoder = Decoder::new(Options::default());
+        decoder.push(PLAIN.as_bytes());
+        decoder.finish();
+        assert_eq!(decoder.rows(), 0);
+    }
+
+    #[test]
+    fn pieces_change_nothing() {
+        let text = format!(
+            "step 1 | loss 2.5 | lr 1e-4\n50%|##  | 1/2 [00:01<00:01, 1.0s/it]{PLAIN}{{\"step\": 2, \"loss\": 2.5}}\n{}\nKilled\n",
+            prefixed("[rank1]: ", PLAIN)
+        );
+        let whole = records(&text);
+        for cut in 1..text.len() {
+            let mut decoder = Decoder::new(Options {
+                interests: Arc::new(Interests::everything()),
+                ..Options::default()
+            });
+            decoder.push(&text.as_bytes()[..cut]);
+            decoder.push(&text.as_bytes()[cut..]);
+            decoder.finish();
+            let segment = decoder.take();
+            assert_eq!(segment.rows as usize, whole.len(), "{cut}");
+            let first = crate::decode::formats::testing::segment(text.as_bytes());
+            assert_eq!(segment.batches[0].texts, first.batches[0].texts, "{cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_lines_will_do(lines in prop::collection::vec(prop::sample::select(vec![
+            "Traceback (most recent call last):\n", "Original Traceback (most recent call last):\n",
+            "  + Exception Group Traceback (most recent call last):\n", "  | ValueError: 1\n", "  +-+--- 1 ---\n",
+            "╭─ Traceback (most recent call last) ─╮\n", "│ a.py:1 in f │\n", "╰──╯\n",
+            "  File \"a.py\", line 1, in f\n", "  File \"a.py\", line 1\n", "    f()\n", "    ^^^\n", "\n",
+            "KeyError: 'x'\n", "x.errors.ChildFailedError: \n", "==========\n", "**********\n",
+            "Root Cause (first observed failure):\n", "  rank : 1 (local_rank: 1)\n", "SyntaxError: no\n",
+            "During handling of the above exception, another exception occurred:\n", "\"\"\"\n",
+            "[rank1]: ", "(W pid=1) ", "1/2 [00:01<00:01, 1.0s/it]", "{\"step\": 1, \"loss\": 2}\n", "text\n", "\r",
+            "slurmstepd: error: *** JOB 1 ON a CANCELLED AT x ***\n", "{", "'", "é",
+        ]), 0..60), cut in 0usize..400) {
+            let text = lines.concat();
+            let mut decoder = Decoder::new(Options {
+                interests: Arc::new(Interests::everything()),
+                ..Options::default()
+            });
+            let (head, tail) = text.as_bytes().split_at(cut.min(text.len()));
+            decoder.push(head);
+            decoder.push(tail);
+            decoder.finish();
+            // Times are NaN here.
+            let whole = format!("{:?}", segment(text.as_bytes()).batches);
+            prop_assert_eq!(format!("{:?}", decoder.take().batches), whole);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut text = String::from("Traceback (most recent call last):\n");
+        for line in 0..20_000 {
+            text += &format!("  File \"train.py\", line {line}, in f\n    f()\n");
+        }
+        text += "RecursionError: maximum recursion depth exceeded\n";
+        let segment = segment(text.as_bytes());
+        let said = &segment.batches[0].texts[0];
+        let traceback = field(said, "traceback").unwrap();
+        assert!(traceback.len() <= super::MAX_TEXT + super::MAX_LINE);
+        assert!(traceback.starts_with("Traceback"));
+        assert!(traceback.ends_with("depth exceeded"));
+    }
+}

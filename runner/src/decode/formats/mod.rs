@@ -4,7 +4,7 @@ use super::format::{About, FileFormat, Format, Line, Out};
 
 mod nanogpt;
 #[cfg(test)]
-mod testing;
+pub(in crate::decode) mod testing;
 
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
