@@ -207,8 +207,51 @@ fn shown(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(MAX_CONTENT)]).into_owned()
 }
 
+/// Which rules a text may be of. Most lines are of none, and forty searches
+/// would cost more than all other reading of them: three bytes of each rule's
+/// word are looked for, all at once.
+struct Filter(Box<[u64; 1 << Filter::BITS]>);
+
+/// A bit of a [`Filter`]'s entry for every rule.
+const _: () = assert!(RULES.len() <= 64);
+
+impl Filter {
+    const BITS: u32 = 12;
+
+    fn new() -> Self {
+        let mut entries = Box::new([0; 1 << Self::BITS]);
+        for (at, rule) in RULES.iter().enumerate() {
+            // Capitals and marks are rarer than letters.
+            let rare = |part: &&[u8]| part.iter().filter(|b| !b.is_ascii_lowercase()).count();
+            let parts = rule.word.as_bytes().windows(3);
+            if let Some(part) = parts.max_by_key(rare) {
+                entries[Self::entry(part)] |= 1 << at;
+            }
+        }
+        Self(entries)
+    }
+
+    #[inline(always)]
+    fn entry(part: &[u8]) -> usize {
+        let &[a, b, c] = part else { return 0 };
+        let value = u32::from_le_bytes([a, b, c, 0]);
+        (value.wrapping_mul(0x9e37_79b1) >> (32 - Self::BITS)) as usize
+    }
+
+    fn rules(&self, text: &[u8]) -> impl Iterator<Item = usize> + use<> {
+        let parts = text.windows(3);
+        let mut found = parts.fold(0, |found, part| found | self.0[Self::entry(part)]);
+        std::iter::from_fn(move || {
+            let first = found.trailing_zeros();
+            found &= found.checked_sub(1)?;
+            Some(first as usize)
+        })
+    }
+}
+
 /// Finds events in lines.
 pub(super) struct Events {
+    filter: Filter,
     words: Vec<Finder<'static>>,
     /// What was told, and on which line it was last said.
     told: Vec<(Told, u64)>,
@@ -220,6 +263,7 @@ type Told = (&'static str, Option<u32>, Option<String>);
 impl Default for Events {
     fn default() -> Self {
         Self {
+            filter: Filter::new(),
             words: RULES.iter().map(|rule| Finder::new(rule.word)).collect(),
             told: Vec::new(),
             report: None,
@@ -257,10 +301,10 @@ impl Events {
 
     fn event(&self, text: &[u8], rank: Option<u32>) -> Option<Event> {
         let name = self
-            .words
-            .iter()
-            .zip(RULES)
-            .find_map(|(word, rule)| word.find(text).and_then(|_| (rule.name)(text)))?;
+            .filter
+            .rules(text)
+            .filter(|&rule| self.words[rule].find(text).is_some())
+            .find_map(|rule| (RULES[rule].name)(text))?;
         let mut event = Event {
             name,
             rank,

@@ -175,3 +175,61 @@ impl Inner {
 fn joined(chain: &[String]) -> Option<String> {
     (!chain.is_empty()).then(|| chain.join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::decode::{Decoder, Interests, Options};
+
+    const TIME: f64 = 1_735_786_800.5; // 2025-01-02 03:00:00.5
+
+    fn times(input: &str, now: Option<f64>) -> Vec<f64> {
+        let mut decoder = Decoder::new(Options {
+            interests: Arc::new(Interests::everything()),
+            ..Options::default()
+        });
+        if let Some(now) = now {
+            decoder.set_now(now);
+        }
+        decoder.push(input.as_bytes());
+        decoder.finish();
+        let mut segment = decoder.take();
+        segment
+            .batches
+            .drain(..)
+            .flat_map(|batch| batch.times)
+            .collect()
+    }
+
+    #[test]
+    fn a_row_without_a_time_has_the_prefixs() {
+        for record in [
+            "step 5 | loss 2.5 | lr 1e-4",
+            "{\"step\": 5, \"loss\": 2.5}",
+            "{'loss': 2.5, 'epoch': 0.5}",
+            "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nValueError: no",
+            "Killed",
+        ] {
+            let line = format!("2025-01-02 03:00:00,500 - root - INFO - {record}\n");
+            assert_eq!(times(&line, None), [TIME], "{record}");
+        }
+        let own = "2025-01-02 03:00:00,500 - root - INFO - {\"step\": 5, \"loss\": 2.5, \"time\": 1735786900}";
+        assert_eq!(times(own, None), [1_735_786_900.0]);
+        assert!(times("[11/01 18:06:04] step 5 | loss 2.5 | lr 1e-4", None)[0].is_nan());
+    }
+
+    #[test]
+    fn live_only_a_stamp_with_a_zone_is_a_time() {
+        let now = TIME + 3_600.0;
+        let record = "step 5 | loss 2.5 | lr 1e-4";
+        assert_eq!(
+            times(&format!("2025-01-02 03:00:00,500 {record}"), Some(now)),
+            [now]
+        );
+        assert_eq!(
+            times(&format!("2025-01-02T03:00:00.5Z {record}"), Some(now)),
+            [TIME]
+        );
+    }
+}
