@@ -47,9 +47,9 @@ pub struct Text {
     pub row: u32,
     /// Which detectors want it.
     pub mask: Mask,
-    /// `label`, `text` or `exception`.
+    /// `label`, `text`, `exception` or `event`.
     pub kind: &'static str,
-    /// The label's name, the needle, or the exception's type.
+    /// The label's name, the needle, the exception's type, or the event's name.
     pub name: String,
     /// The label's value, the line, or the exception's message.
     pub content: String,

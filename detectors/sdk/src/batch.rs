@@ -22,13 +22,13 @@ pub struct Series {
 pub struct Text {
     /// The row it belongs to.
     pub row: u32,
-    /// `label`, `text` or `exception`.
+    /// `label`, `text`, `exception` or `event`.
     pub kind: String,
-    /// The label's name, the needle, or the exception's type.
+    /// The label's name, the needle, the exception's type, or the event's name.
     pub name: String,
     /// The label's value, the line, or the exception's message.
     pub content: String,
-    /// More, by kind: for exceptions `frame` and `traceback`.
+    /// More, by kind: for exceptions `frame`, `traceback` and `chain`.
     pub fields: Vec<(String, String)>,
 }
 

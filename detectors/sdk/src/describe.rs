@@ -267,7 +267,7 @@ impl Parameters {
 /// Something a monitor wants to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interest {
-    /// `metric`, `label`, `text`, `exception` or `tick`.
+    /// `metric`, `label`, `text`, `exception`, `event` or `tick`.
     pub kind: String,
     /// A name, a glob, a needle or a number of seconds.
     pub pattern: String,
@@ -316,6 +316,12 @@ impl Interest {
     #[must_use]
     pub fn exception(pattern: &str) -> Self {
         Self::new("exception", pattern)
+    }
+
+    /// Events whose name matches: `cuda-oom`, `nccl-timeout`, `slurm-cancelled`, …
+    #[must_use]
+    pub fn event(pattern: &str) -> Self {
+        Self::new("event", pattern)
     }
 
     /// A call of `tick` every so many seconds of stream time.

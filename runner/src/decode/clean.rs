@@ -29,6 +29,10 @@ pub(crate) struct Cleaned<'a> {
     pub(crate) rank: Option<u32>,
     /// The time that the prefixes name, as printed.
     pub(crate) stamp: Option<&'a [u8]>,
+    /// What Ray's prefix says of the process: `TaskRunner pid=77, ip=10.0.0.1`.
+    pub(crate) process: Option<&'a [u8]>,
+    /// Whether a logger's prefix was among them.
+    pub(crate) logged: bool,
     /// How many blanks stood before the text, after the prefixes: tracebacks
     /// and indented blocks have their structure there.
     pub(crate) indent: usize,
@@ -45,6 +49,11 @@ pub(crate) fn clean<'a>(piece: &'a [u8], scratch: &'a mut Vec<u8>) -> Cleaned<'a
     } else {
         piece
     };
+    clean_plain(plain)
+}
+
+/// The same for a text that has neither escape sequences nor backspaces.
+pub(crate) fn clean_plain(plain: &[u8]) -> Cleaned<'_> {
     let mut prefixes = Prefixes::default();
     let mut rest = plain.trim_ascii_end();
     loop {
@@ -56,6 +65,8 @@ pub(crate) fn clean<'a>(piece: &'a [u8], scratch: &'a mut Vec<u8>) -> Cleaned<'a
                     text,
                     rank: prefixes.rank,
                     stamp: prefixes.stamp,
+                    process: prefixes.process,
+                    logged: prefixes.logged,
                     indent: rest.len() - text.len(),
                 };
             }
@@ -137,6 +148,8 @@ struct Prefixes<'a> {
     /// The rank is the global one, not a launcher's local one.
     global: bool,
     stamp: Option<&'a [u8]>,
+    process: Option<&'a [u8]>,
+    logged: bool,
 }
 
 impl<'a> Prefixes<'a> {
@@ -145,8 +158,17 @@ impl<'a> Prefixes<'a> {
         match text.first()? {
             b'[' => self.bracket(text),
             b'0'..=b'9' => self.stamped(text).or_else(|| self.srun(text)),
-            b'(' => ray(text),
-            b'A'..=b'Z' => glog(text).or_else(|| level_first(text)),
+            b'(' => {
+                let after = ray(text)?;
+                let head = &text[1..text.len() - after.len() - 1];
+                self.process.get_or_insert(head);
+                Some(after)
+            }
+            b'A'..=b'Z' => {
+                let after = glog(text).or_else(|| level_first(text))?;
+                self.logged = true;
+                Some(after)
+            }
             _ => None,
         }
     }
@@ -172,11 +194,13 @@ impl<'a> Prefixes<'a> {
         }
         if let Some(length) = stamp_length(stamp) {
             self.stamp.get_or_insert(&stamp[..length]);
+            self.logged = true;
             let after = after.strip_prefix(b":").unwrap_or(after);
             return Some(logger(after));
         }
         let level = &inside[..memchr(b'|', inside).unwrap_or(inside.len())];
         if is_level(level) || is_source(inside) || is_glog_head(inside) {
+            self.logged = true;
             let after = after.strip_prefix(b":").unwrap_or(after);
             return Some(separator(after));
         }
@@ -202,6 +226,7 @@ impl<'a> Prefixes<'a> {
             return None;
         }
         self.stamp.get_or_insert(&text[..length]);
+        self.logged = true;
         Some(logger(after))
     }
 

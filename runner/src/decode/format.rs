@@ -6,6 +6,7 @@
 //! its own; lines that none of them takes go to the general readers.
 
 use super::bar::Bar;
+use super::clean::Cleaned;
 use super::row::Evidence;
 use super::{Inner, json, keyvalue};
 use crate::decode::keys::{KeyId, START};
@@ -24,7 +25,7 @@ pub struct About {
 }
 
 /// A line, as a format sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Line<'a> {
     /// Its number in the input, from 1; in a file without lines, the record's.
     pub(crate) number: u64,
@@ -37,6 +38,10 @@ pub(crate) struct Line<'a> {
     pub(crate) rank: Option<u32>,
     /// The time that the prefixes name, as printed.
     pub(crate) stamp: Option<&'a [u8]>,
+    /// What Ray's prefix says of the process.
+    pub(crate) process: Option<&'a [u8]>,
+    /// Whether a logger's prefix stood before the text.
+    pub(crate) logged: bool,
     /// The progress bar that the text is. What follows a bar on its line comes
     /// as a line of its own.
     pub(crate) bar: Option<&'a Bar<'a>>,
@@ -47,10 +52,20 @@ impl<'a> Line<'a> {
     pub(crate) fn at(number: u64) -> Self {
         Self {
             number,
-            text: b"",
-            indent: 0,
-            rank: None,
-            stamp: None,
+            ..Self::default()
+        }
+    }
+
+    /// A line of what cleaning left.
+    pub(super) fn of(cleaned: &Cleaned<'a>) -> Self {
+        Self {
+            number: 0,
+            text: cleaned.text,
+            indent: cleaned.indent,
+            rank: cleaned.rank,
+            stamp: cleaned.stamp,
+            process: cleaned.process,
+            logged: cleaned.logged,
             bar: None,
         }
     }
@@ -194,7 +209,7 @@ impl<'a> Out<'a> {
 
     /// Whether the record has a step or an epoch.
     pub(crate) fn has_step(&self) -> bool {
-        self.inner.row.step.is_some() || self.inner.row.has_epoch
+        self.inner.row.step.is_some() || self.inner.row.progress.is_some()
     }
 
     /// The input's name, which may be a path.
@@ -239,12 +254,9 @@ impl<'a> Out<'a> {
     /// named them. False when there is no number in it.
     pub(crate) fn end(&mut self, line: &Line<'_>) -> bool {
         self.inner.format = self.format;
-        if self.inner.row.time.is_none() {
-            self.inner.row.time = line.stamp.and_then(super::time::from_text);
-        }
         // A later line without a step may join.
         self.inner.steps |= self.inner.row.step.is_some();
-        self.inner.commit(line.number, line.rank, Evidence::None)
+        self.inner.commit(line, Evidence::None)
     }
 
     fn key(&mut self, name: &[u8]) -> KeyId {

@@ -12,6 +12,7 @@ pub struct Interests {
     labels: Vec<(String, Mask)>,
     needles: Vec<(String, Mask)>,
     exceptions: Vec<(String, Mask)>,
+    events: Vec<(String, Mask)>,
 }
 
 /// Who wants a metric's values.
@@ -34,6 +35,7 @@ impl Interests {
             labels: all(),
             needles: Vec::new(),
             exceptions: all(),
+            events: all(),
         }
     }
 
@@ -56,6 +58,7 @@ impl Interests {
                 // An empty needle would match every line of the stream.
                 "text" if !pattern.is_empty() => self.needles.push((pattern, bit)),
                 "exception" => self.exceptions.push((pattern, bit)),
+                "event" => self.events.push((pattern, bit)),
                 "tick" => {} // The sandbox's side: see `detect`.
                 other => unknown.push(other.to_owned()),
             }
@@ -84,10 +87,7 @@ impl Interests {
     /// Who wants the label with this name.
     #[must_use]
     pub fn label(&self, name: &str) -> Mask {
-        self.labels
-            .iter()
-            .filter(|(pattern, _)| glob(pattern, name))
-            .fold(0, |mask, (_, bit)| mask | bit)
+        matching(&self.labels, name)
     }
 
     /// The needles that plain lines are searched for.
@@ -99,9 +99,19 @@ impl Interests {
     /// Who wants exceptions of this type.
     #[must_use]
     pub fn exception(&self, name: &str) -> Mask {
-        self.exceptions
-            .iter()
-            .filter(|(pattern, _)| glob(pattern, name))
-            .fold(0, |mask, (_, bit)| mask | bit)
+        matching(&self.exceptions, name)
     }
+
+    /// Who wants events of this name.
+    #[must_use]
+    pub fn event(&self, name: &str) -> Mask {
+        matching(&self.events, name)
+    }
+}
+
+fn matching(wishes: &[(String, Mask)], name: &str) -> Mask {
+    wishes
+        .iter()
+        .filter(|(pattern, _)| glob(pattern, name))
+        .fold(0, |mask, (_, bit)| mask | bit)
 }

@@ -125,6 +125,13 @@ pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
     batch.or(epoch.map(|_| epoch_value)).and_then(whole)
 }
 
+/// Whether the step of these pairs is that of a batch within its epoch, as far
+/// as the names tell.
+pub(crate) fn counts_batches(pairs: &[Pair]) -> bool {
+    let mut kinds = pairs.iter().filter_map(|pair| step_kind(pair.key));
+    !kinds.any(|kind| kind == Kind::Step)
+}
+
 /// Whether nothing finer than an epoch is among the pairs.
 pub(crate) fn counts_epochs(pairs: &[Pair]) -> bool {
     pairs

@@ -9,6 +9,7 @@ mod clean;
 mod cursor;
 mod dialect;
 mod epochs;
+mod event;
 mod format;
 mod formats;
 mod interest;
@@ -20,10 +21,13 @@ mod number;
 mod object;
 mod progress;
 mod python;
+mod restart;
 mod row;
 mod runs;
 mod split;
+mod text;
 mod time;
+mod traceback;
 
 use std::sync::Arc;
 
@@ -38,8 +42,10 @@ use formats::{FILES, Formats, HEAD};
 pub use interest::{Interests, Wanted};
 use keys::{Keys, START};
 use lines::Lines;
-use row::{Evidence, Field, Row};
+use restart::Counter;
+use row::{Evidence, Row};
 use runs::{NO_SLOT, Runs};
+use traceback::{Part, before_header};
 
 use crate::names::{self, Names, Role};
 use crate::record::{NO_RANK, RunBatch, Segment, Text, Value};
@@ -173,6 +179,9 @@ struct Inner {
     /// Whether it counts something finer than epochs.
     finer: bool,
     epochs: epochs::Epochs,
+    /// The tracebacks that are being printed.
+    tracebacks: traceback::Tracebacks,
+    events: event::Events,
     /// The wall clock, given to rows without a time when live.
     now: f64,
     /// The format of the record that is read.
@@ -223,6 +232,8 @@ impl Decoder {
             steps: false,
             finer: false,
             epochs: epochs::Epochs::default(),
+            tracebacks: traceback::Tracebacks::default(),
+            events: event::Events::default(),
             now: f64::NAN,
             format: formats::JSON,
             jsons: Writer::of_json(),
@@ -261,6 +272,8 @@ impl Decoder {
         inner.dicts = Writer::of_dicts();
         inner.finer = false;
         inner.epochs = epochs::Epochs::default();
+        inner.tracebacks = traceback::Tracebacks::default();
+        inner.events = event::Events::default();
         inner.tally = Tally::default();
         // What was refused is counted by input, like everything else.
         inner.runs.refused = 0;
@@ -331,6 +344,8 @@ impl Decoder {
         self.lines
             .release(|number, line| inner.line(number, line, formats));
         formats.finish(&mut Out::new(inner, formats::PAIRS));
+        inner.tracebacks.release();
+        inner.raise();
     }
 
     /// Takes the last line, if it was not ended.
@@ -340,6 +355,8 @@ impl Decoder {
         self.lines
             .finish(|number, line| inner.line(number, line, formats));
         formats.finish(&mut Out::new(inner, formats::PAIRS));
+        inner.tracebacks.finish();
+        inner.raise();
         if let Start::File(name, format) = &mut self.start {
             format.finish(&mut Out::new(inner, name));
         }
@@ -416,7 +433,11 @@ impl Inner {
         if end > self.options.max_line {
             return None;
         }
-        if !self.commit(number, None, Evidence::Weak) {
+        let line = Line {
+            number,
+            ..Line::default()
+        };
+        if !self.commit(&line, Evidence::Weak) {
             return None;
         }
         self.tally.lines = number;
@@ -435,38 +456,106 @@ impl Inner {
         let cleaned = clean::clean(piece, &mut scratch);
         let line = Line {
             number,
-            text: cleaned.text,
-            indent: cleaned.indent,
-            rank: cleaned.rank,
-            stamp: cleaned.stamp,
             bar: None,
+            ..Line::of(&cleaned)
         };
-        if !line.text.is_empty() && !self.record(&line, formats) {
-            self.text_line(number, line.text, line.rank);
+        if line.text.is_empty() {
+            self.tracebacks.blank(&line);
+        } else {
+            self.read(&line, formats);
         }
         self.scratch = scratch;
     }
 
-    /// Reads a record from a line; false when there is none.
-    fn record(&mut self, line: &Line<'_>, formats: &mut Formats) -> bool {
-        let Line {
-            number, text, rank, ..
-        } = *line;
-        if text[0] == b'{' {
-            // A brace alone may begin an object over several lines.
-            return self.object(number, text, rank, Evidence::Weak)
-                || formats.line(line, &mut Out::new(self, formats::PAIRS));
+    /// Reads a line with text.
+    fn read(&mut self, line: &Line<'_>, formats: &mut Formats) {
+        match self.tracebacks.part(line) {
+            Part::Other => {}
+            Part::Frame => return self.needles(line),
+            Part::Box => {
+                self.raise();
+                self.tell_report(line);
+                return self.needles(line);
+            }
         }
-        if let Some(bar) = bar::bar(text) {
+        self.read_after_bars(line, formats);
+    }
+
+    /// Reads the progress bars that a line begins with, and what follows them
+    /// without any separator: a record, or the next bar.
+    fn read_after_bars(&mut self, line: &Line<'_>, formats: &mut Formats) {
+        let mut line = *line;
+        while line.text[0] != b'{'
+            && let Some(bar) = bar::bar(line.text)
+        {
             self.bar.see(&bar);
             let own = Line {
                 bar: Some(&bar),
-                ..line.with(&text[..text.len() - bar.rest.len()])
+                ..line.with(&line.text[..line.text.len() - bar.rest.len()])
             };
-            let taken = formats.line(&own, &mut Out::new(self, formats::PAIRS));
-            // A record or a traceback may follow a bar without any separator.
-            let rest = bar.rest.trim_ascii_start();
-            return !rest.is_empty() && self.record(&line.with(rest), formats) || taken;
+            if !formats.line(&own, &mut Out::new(self, formats::PAIRS)) {
+                self.needles(&own);
+            }
+            // Launchers' prefixes stand after the bar as well.
+            let rest = clean::clean_plain(bar.rest);
+            let (rank, stamp) = (line.rank, line.stamp);
+            line = Line {
+                number: line.number,
+                rank: rest.rank.or(rank),
+                stamp: rest.stamp.or(stamp),
+                bar: None,
+                ..Line::of(&rest)
+            };
+            if line.text.is_empty() {
+                return;
+            }
+            line.indent = 0;
+        }
+        self.read_text(&line, formats);
+    }
+
+    /// Reads what stands behind the bars: a record, and what a crash or a kill
+    /// wrote behind that in the middle of the line.
+    fn read_text(&mut self, line: &Line<'_>, formats: &mut Formats) {
+        if let Some(before) = before_header(line.text) {
+            if !before.is_empty() {
+                self.read_plain(&line.with(before), formats);
+            }
+            formats.finish(&mut Out::new(self, formats::PAIRS));
+            let run = self.runs.latest();
+            let step = self.runs.state(run).step;
+            self.tracebacks.begin(line, run, step);
+            self.raise();
+            return self.needles(line);
+        }
+        let (own, killer) = event::split_killer(line.text);
+        if !own.is_empty() {
+            self.read_plain(&line.with(own), formats);
+        }
+        if !killer.is_empty() {
+            self.plain_line(&line.with(killer));
+        }
+    }
+
+    /// Reads a line of which nothing but a record is expected.
+    fn read_plain(&mut self, line: &Line<'_>, formats: &mut Formats) {
+        if self.record(line, formats) {
+            return;
+        }
+        let run = self.runs.latest();
+        let step = self.runs.state(run).step;
+        if !self.tracebacks.begin_syntax_error(line, run, step) {
+            self.plain_line(line);
+        }
+    }
+
+    /// Reads a record from a line; false when there is none.
+    fn record(&mut self, line: &Line<'_>, formats: &mut Formats) -> bool {
+        let text = line.text;
+        if text[0] == b'{' {
+            // A brace alone may begin an object over several lines.
+            return self.object(line, text, Evidence::Weak)
+                || formats.line(line, &mut Out::new(self, formats::PAIRS));
         }
         if formats.line(line, &mut Out::new(self, formats::PAIRS)) {
             return true;
@@ -474,31 +563,29 @@ impl Inner {
         // A record may follow a logger's prefix.
         for start in memmem::find_iter(text, b"{") {
             if matches!(text.get(start + 1), Some(b'"' | b'\'')) {
-                return self.object(number, &text[start..], rank, Evidence::Strong);
+                return self.object(line, &text[start..], Evidence::Strong);
             }
         }
         self.key_values(line)
     }
 
-    fn object(&mut self, number: u64, text: &[u8], rank: Option<u32>, least: Evidence) -> bool {
+    fn object(&mut self, line: &Line<'_>, text: &[u8], least: Evidence) -> bool {
         match text
             .get(1..)
             .map(<[u8]>::trim_ascii_start)
             .and_then(<[u8]>::first)
         {
-            Some(b'"') if self.reads(formats::JSON) => self.json(number, text, rank, least),
+            Some(b'"') if self.reads(formats::JSON) => self.json(line, text, least),
             // Orbax tells of its checkpoints in dicts with a step.
             Some(b'\'') if text.starts_with(b"{'step': ") && is_event(text) => false,
             // A Python dict is as often a printed configuration.
-            Some(b'\'') if self.reads(formats::DICT) => {
-                self.dict(number, text, rank, Evidence::Strong)
-            }
+            Some(b'\'') if self.reads(formats::DICT) => self.dict(line, text, Evidence::Strong),
             _ => false,
         }
     }
 
-    fn json(&mut self, number: u64, text: &[u8], rank: Option<u32>, least: Evidence) -> bool {
-        if let Some(record) = formats::trainer_state(number, text, self) {
+    fn json(&mut self, line: &Line<'_>, text: &[u8], least: Evidence) -> bool {
+        if let Some(record) = formats::trainer_state(line.number, text, self) {
             return record;
         }
         self.row.clear();
@@ -515,14 +602,14 @@ impl Inner {
                     return true;
                 };
                 self.format = name;
-                self.commit(number, rank, least)
+                self.commit(line, least)
             }
             Ok(()) => false,
-            Err(problem) => self.malformed(number, text, "a JSON object", &problem),
+            Err(problem) => self.malformed(line.number, text, "a JSON object", &problem),
         }
     }
 
-    fn dict(&mut self, number: u64, text: &[u8], rank: Option<u32>, least: Evidence) -> bool {
+    fn dict(&mut self, line: &Line<'_>, text: &[u8], least: Evidence) -> bool {
         self.row.clear();
         let read = match object::read::<true>(text, &mut self.keys, &mut self.row) {
             Ok(end) => Ok(end),
@@ -536,14 +623,14 @@ impl Inner {
                 let committed = self.row.is_record(least) && {
                     let name = self.dicts.see(&text[..end], &mut self.row);
                     self.format = name.unwrap_or(formats::DICT);
-                    self.commit(number, rank, least)
+                    self.commit(line, least)
                 };
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
                     self.bar.see(&bar);
                 }
                 committed
             }
-            Err(problem) => self.malformed(number, text, "a Python dict", &problem),
+            Err(problem) => self.malformed(line.number, text, "a Python dict", &problem),
         }
     }
 
@@ -564,7 +651,7 @@ impl Inner {
         }
         self.steps |= self.row.step.is_some();
         self.format = formats::PAIRS;
-        self.commit(line.number, line.rank, Evidence::None)
+        self.commit(line, Evidence::None)
     }
 
     /// Whether a general reader is asked: unless another format is the only one.
@@ -611,6 +698,8 @@ impl Inner {
         if let Some(step) = keyvalue::step(pairs) {
             // Among steps, the summary of an epoch belongs where they stand.
             let finer = !keyvalue::counts_epochs(pairs);
+            self.row.global = matches!(self.row.step, Some((1, _)));
+            self.row.local = keyvalue::counts_batches(pairs);
             let step = match self.row.epoch {
                 Some(epoch) if finer => self.epochs.through(epoch, step),
                 _ => step,
@@ -638,24 +727,35 @@ impl Inner {
     }
 
     /// Turns the fields into a row of their run; false when they are no record.
+    /// The row takes from the line what it does not name itself.
     #[inline]
-    fn commit(&mut self, number: u64, rank: Option<u32>, least: Evidence) -> bool {
+    fn commit(&mut self, line: &Line<'_>, least: Evidence) -> bool {
         if !self.row.is_record(least) {
             return false;
         }
         let Some(run) = self.runs.of(&self.row) else {
             return true;
         };
-        self.tally.count(self.format, number);
+        let rank = self.row.rank.or(line.rank);
+        self.tracebacks.record(line.number, rank);
+        self.raise();
+        self.tally.count(self.format, line.number);
         self.tally.refused_fields += u64::from(self.row.refused);
-        let (values, metrics) = (&self.row.values, self.keys.metrics());
-        let is_loss = |field: &Field| &*metrics[field.metric as usize].source == "loss";
-        let bar = self.bar.step(|| values.iter().any(is_loss));
-        let rank = self.row.rank.or(rank).unwrap_or(NO_RANK);
-        let time = self.row.time.unwrap_or(self.now);
+        let bar = self.bar_step();
+        let rank = rank.unwrap_or(NO_RANK);
+        let time = match self.row.time {
+            Some(time) => time,
+            None => self.time_of(line.stamp),
+        };
         if time > self.segment.now || self.segment.now.is_nan() {
             self.segment.now = time;
         }
+        let run = if self.row.has_run {
+            self.runs.went_on(run)
+        } else {
+            let counter = self.counter();
+            self.runs.going_on(run, &self.row, bar, rank, counter)
+        };
         let state = self.runs.state(run);
         let step = state.step_of(&self.row, bar);
         let at = if state.slot == NO_SLOT {
@@ -668,8 +768,9 @@ impl Inner {
             state.slot
         };
         let batch = &mut self.segment.batches[at as usize];
-        let row = batch.push(step, time, rank, number, &mut self.segment.rows);
+        let row = batch.push(step, time, rank, line.number, &mut self.segment.rows);
         let seen = state.seen(rank);
+        seen.course.see(&self.row, step);
         for field in &self.row.values {
             let mut mask = field.all;
             if field.edges != 0 && seen.is_edge(field.metric, field.value) {
@@ -701,36 +802,33 @@ impl Inner {
         true
     }
 
-    /// Shows a plain line to detectors that look for a text in it.
-    fn text_line(&mut self, number: u64, text: &[u8], rank: Option<u32>) {
-        let interests = self.options.interests.clone();
-        for (needle, mask) in interests.needles() {
-            if memmem::find(text, needle.as_bytes()).is_none() {
-                continue;
-            }
-            let run = self.runs.default();
-            let state = self.runs.state(run);
-            let step = state.step;
-            if state.slot == NO_SLOT {
-                state.slot = self.segment.batches.len() as u32;
-                let mut batch = self.spare.pop().unwrap_or_default();
-                batch.run = run;
-                self.segment.batches.push(batch);
-            }
-            let batch = &mut self.segment.batches[state.slot as usize];
-            let rank = rank.unwrap_or(NO_RANK);
-            let row = batch.push(step, self.now, rank, number, &mut self.segment.rows);
-            batch.mask |= mask;
-            let content = String::from_utf8_lossy(text).into_owned();
-            let name = needle.clone();
-            batch.texts.push(Text {
-                row,
-                mask: *mask,
-                kind: "text",
-                name,
-                content,
-                fields: Vec::new(),
+    /// The step that the progress bar shows. An evaluation after the training
+    /// has a bar of its own, which is no step.
+    #[inline]
+    fn bar_step(&mut self) -> Option<i64> {
+        if !self.bar.is_proven() && self.row.step.is_none() {
+            let metric = self.keys.get(self.row.lead).metric as usize;
+            let evaluates = self.keys.metrics().get(metric).is_some_and(|metric| {
+                ["eval", "test", "predict"]
+                    .iter()
+                    .any(|what| metric.source.starts_with(what))
             });
+            if evaluates && let Some(step) = self.bar.last_step() {
+                return Some(step);
+            }
+        }
+        self.bar.step()
+    }
+
+    /// How sure it is that the row's step counts through the run.
+    #[inline]
+    fn counter(&self) -> Counter {
+        if self.row.step.is_none() || self.row.local {
+            Counter::Local
+        } else if self.row.global || self.format != formats::PAIRS {
+            Counter::Global
+        } else {
+            Counter::Unsure
         }
     }
 

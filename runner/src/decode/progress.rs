@@ -17,9 +17,8 @@ pub(super) struct Progress {
     proven: bool,
     /// Other bars since its last.
     others: u32,
-    /// A bar that came after the training's was full: that of a last evaluation,
-    /// or of another training, which the next record tells.
-    next: Option<(u64, u64)>,
+    /// The last step that a record took from it.
+    last: Option<i64>,
 }
 
 impl Progress {
@@ -32,10 +31,11 @@ impl Progress {
         }
         let count = bar.current;
         match self.current {
-            Some((_, known)) if known == total => self.take(count, total),
-            Some((done, known)) if done >= known && self.proven => {
-                self.next = Some((count, total));
+            // Full, and it begins anew: another training as long as the last.
+            Some((done, known)) if known == total && done >= known && count < known => {
+                self.begin(count, total);
             }
+            Some((_, known)) if known == total => self.take(count, total),
             // While a training goes on, any other bar is that of an evaluation;
             // before the first record the longer one is more likely the training.
             Some((done, known)) if done < known && (self.proven || total < known) => {
@@ -56,20 +56,25 @@ impl Progress {
     fn take(&mut self, count: u64, total: u64) {
         self.current = Some((count, total));
         self.others = 0;
-        self.next = None;
     }
 
-    /// The step that the bar shows, for a record beside it; `trains` says
-    /// whether that has a training's loss, and is asked only when it matters.
-    pub(super) fn step(&mut self, trains: impl FnOnce() -> bool) -> Option<i64> {
-        if let Some((count, total)) = self.next
-            && trains()
-        {
-            self.begin(count, total);
-        }
+    /// The step that the bar shows, for a record beside it.
+    pub(super) fn step(&mut self) -> Option<i64> {
         let (count, _) = self.current?;
         self.proven = true;
-        i64::try_from(count).ok()
+        self.last = i64::try_from(count).ok();
+        self.last
+    }
+
+    /// Whether a record was printed beside the bar, so that it is the
+    /// training's.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven || self.current.is_none()
+    }
+
+    /// The step that the last record took.
+    pub(super) fn last_step(&self) -> Option<i64> {
+        self.last
     }
 }
 
@@ -83,14 +88,12 @@ mod tests {
         let mut progress = Progress::default();
         for text in bars {
             if *text == "record" {
-                progress.step(|| true);
-            } else if *text == "evaluation" {
-                progress.step(|| false);
+                progress.step();
             } else {
                 progress.see(&bar(text.as_bytes()).unwrap());
             }
         }
-        progress.step(|| false)
+        progress.step()
     }
 
     #[test]
@@ -100,18 +103,6 @@ mod tests {
             steps(&[map, "  8%|#   | 5/60 [00:10<01:50,  2.00s/it]"]),
             Some(5)
         );
-    }
-
-    #[test]
-    fn after_the_training_comes_an_evaluation_or_another() {
-        let full = "100%|####| 60/60 [02:00<00:00,  2.00s/it]";
-        let short = " 50%|##  | 4/8 [00:01<00:01,  2.00it/s]";
-        let last = "100%|####| 8/8 [00:02<00:00,  2.00it/s]";
-        assert_eq!(
-            steps(&[full, "record", short, last, "evaluation"]),
-            Some(60)
-        );
-        assert_eq!(steps(&[full, "record", short, "record", last]), Some(8));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One line's worth of fields, before it is known to be a record.
 
-use super::keys::{Key, KeyId, Keys, REFUSED};
+use super::keys::{Key, KeyId, Keys, REFUSED, START};
 use super::number::spelled;
 use super::time;
 use crate::names::Role;
@@ -17,8 +17,14 @@ pub(crate) struct Row {
     pub(crate) step: Option<(u8, i64)>,
     /// An epoch printed as a whole number.
     pub(crate) epoch: Option<i64>,
-    /// There is an epoch, whole or not.
-    pub(crate) has_epoch: bool,
+    /// The epoch, which may be printed as a fraction.
+    pub(crate) progress: Option<f64>,
+    /// The first metric, by which kinds of rows are told apart.
+    pub(crate) lead: KeyId,
+    /// The step's name says that it counts through the run, or that it counts
+    /// the batches of an epoch.
+    pub(crate) global: bool,
+    pub(crate) local: bool,
     /// Seconds since 1970.
     pub(crate) time: Option<f64>,
     pub(crate) rank: Option<u32>,
@@ -72,7 +78,10 @@ impl Row {
         self.labels.clear();
         self.step = None;
         self.epoch = None;
-        self.has_epoch = false;
+        self.progress = None;
+        self.lead = START;
+        self.global = false;
+        self.local = false;
         self.time = None;
         self.rank = None;
         self.has_run = false;
@@ -97,6 +106,9 @@ impl Row {
         if key.role == Role::Value {
             self.evidence = self.evidence.max(key.evidence);
             self.measures |= key.evidence != Evidence::Weak;
+            if self.lead == START {
+                self.lead = id;
+            }
             if id == REFUSED {
                 self.refused += 1;
             } else {
@@ -150,7 +162,7 @@ impl Row {
             }
             Role::Epoch => {
                 self.evidence = Evidence::Strong;
-                self.has_epoch = true;
+                self.progress = Some(value);
                 if integer && value.abs() <= MAX_STEP {
                     self.epoch = Some(value as i64);
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::restart::{Counter, Course};
 use super::row::Row;
 use crate::record::{MetricId, NO_RANK, Run, RunId};
 
@@ -79,6 +80,17 @@ impl RunState {
         self.step
     }
 
+    /// The step of the row that comes next, if it has one of its own.
+    #[inline]
+    fn own_step(&self, row: &Row, bar: Option<i64>) -> Option<i64> {
+        match (row.step, self.source) {
+            (Some((_, step)), _) => Some(step),
+            (None, StepSource::Bar) => bar,
+            (None, StepSource::Epoch) => row.epoch,
+            (None, _) => None,
+        }
+    }
+
     /// What is known of the series of one rank.
     #[inline]
     pub(super) fn seen(&mut self, rank: u32) -> &mut Seen {
@@ -90,9 +102,13 @@ impl RunState {
     }
 }
 
-/// What is known of each series' last value, by metric.
+/// What is known of one rank: of each series' last value, by metric, and of
+/// its way through the run.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Vec<u8>);
+pub(super) struct Seen {
+    values: Vec<u8>,
+    pub(super) course: Course,
+}
 
 impl Seen {
     /// Whether this value is an edge: the first of its series, one that is not
@@ -100,13 +116,13 @@ impl Seen {
     #[inline(always)]
     pub(super) fn is_edge(&mut self, metric: MetricId, value: f64) -> bool {
         let at = metric as usize;
-        if value.is_finite() && self.0.get(at) == Some(&FINITE) {
+        if value.is_finite() && self.values.get(at) == Some(&FINITE) {
             return false;
         }
-        if at >= self.0.len() {
-            self.0.resize(at + 1, UNSEEN);
+        if at >= self.values.len() {
+            self.values.resize(at + 1, UNSEEN);
         }
-        self.0[at] = if value.is_finite() {
+        self.values[at] = if value.is_finite() {
             FINITE
         } else {
             NOT_FINITE
@@ -125,6 +141,12 @@ pub(super) struct Runs {
     last: (Vec<u8>, RunId),
     project: Arc<str>,
     default: RunId,
+    /// The run of the last row.
+    latest: RunId,
+    /// Something fatal was printed since the last row.
+    pub(super) died: bool,
+    /// The default is one that began after another.
+    restarted: bool,
     limit: usize,
     /// Records that were not kept because there were too many runs.
     pub(super) refused: u64,
@@ -141,6 +163,9 @@ impl Runs {
             last: (Vec::new(), 0),
             project: project.into(),
             default: 0,
+            latest: 0,
+            died: false,
+            restarted: false,
             limit,
             refused: 0,
         };
@@ -159,6 +184,70 @@ impl Runs {
             self.add(run.as_bytes(), names)
         });
         self.last = (run.as_bytes().to_vec(), self.default);
+        self.latest = self.default;
+        self.died = false;
+        self.restarted = false;
+    }
+
+    /// The run of the last row: what is said without naming one is about it.
+    pub(super) fn latest(&self) -> RunId {
+        self.latest
+    }
+
+    /// A row names its run.
+    #[inline]
+    pub(super) fn went_on(&mut self, run: RunId) -> RunId {
+        self.latest = run;
+        run
+    }
+
+    /// The run of a row that names none: `run`, or a new one that begins with
+    /// this row.
+    #[inline]
+    pub(super) fn going_on(
+        &mut self,
+        run: RunId,
+        row: &Row,
+        bar: Option<i64>,
+        rank: u32,
+        counter: Counter,
+    ) -> RunId {
+        let died = std::mem::take(&mut self.died);
+        let state = &mut self.states[run as usize];
+        self.latest = run;
+        if let Some(step) = state.own_step(row, bar)
+            && run == self.default
+            && state.seen(rank).course.restarts(row, step, counter, died)
+        {
+            self.restart();
+        }
+        self.latest
+    }
+
+    /// Begins another run of the stream: `NAME#2`, `NAME#3`, …
+    fn restart(&mut self) {
+        if self.runs.len() >= self.limit {
+            return;
+        }
+        let before = &self.runs[self.default as usize].run;
+        let (name, mut number) = match before.rsplit_once('#') {
+            Some((name, number)) if self.restarted => (name, number.parse().unwrap_or(1)),
+            _ => (&**before, 1u32),
+        };
+        let run = loop {
+            number += 1;
+            let run = format!("{name}#{number}");
+            if !self.by_name.contains_key(run.as_bytes()) {
+                break run;
+            }
+        };
+        let names = Run {
+            project: self.project.clone(),
+            run: run.as_str().into(),
+        };
+        self.default = self.add(run.as_bytes(), names);
+        self.latest = self.default;
+        self.restarted = true;
     }
 
     /// The run of rows that name none.

@@ -230,10 +230,8 @@ fn line_at((number, rank): (u64, Option<u32>)) -> Line<'static> {
     Line {
         number,
         text: b"-",
-        indent: 0,
         rank,
-        stamp: None,
-        bar: None,
+        ..Line::default()
     }
 }
 
@@ -263,7 +261,7 @@ mod tests {
         // Without its last rule, or with a line of text in its place.
         let cut = BOX.trim_end().trim_end_matches('-');
         assert_eq!(records(cut), [expected]);
-        assert_eq!(records(format!("{cut}Killed\n{BOX}")), [expected, expected]);
+        assert_eq!(records(format!("{cut}Hello\n{BOX}")), [expected, expected]);
     }
 
     #[test]

@@ -81,10 +81,8 @@ impl DeepSpeed {
             let line = Line {
                 number,
                 text: &text,
-                indent: 0,
                 rank,
-                stamp: None,
-                bar: None,
+                ..Line::default()
             };
             pairs(&line, out);
         }
@@ -185,7 +183,7 @@ mod tests {
     #[test]
     fn overflow_is_no_record() {
         let log = "[deepspeed] OVERFLOW! Rank 0 Skipping step. Attempted loss scale: 4096, reducing to 2048\n";
-        assert!(records(log).is_empty());
+        assert!(formats(log).is_empty());
         assert!(records("step=3, skipped=\n").is_empty());
         assert!(records("0/20, done\n").is_empty());
     }

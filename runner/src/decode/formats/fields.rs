@@ -184,10 +184,8 @@ impl Evaluation {
         out.end(&Line {
             number,
             text: b"-",
-            indent: 0,
             rank,
-            stamp: None,
-            bar: None,
+            ..Line::default()
         });
     }
 }

@@ -85,10 +85,8 @@ impl Format for Lightning {
         out.end(&Line {
             number: rich.number,
             text: b"-",
-            indent: 0,
             rank: rich.rank,
-            stamp: None,
-            bar: None,
+            ..Line::default()
         });
     }
 }

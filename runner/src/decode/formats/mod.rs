@@ -51,7 +51,7 @@ mod rllib;
 mod serving;
 mod sqlite;
 #[cfg(test)]
-pub(super) mod testing;
+pub(in crate::decode) mod testing;
 mod tfevents;
 mod timm;
 mod torchtitan;

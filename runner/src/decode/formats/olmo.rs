@@ -98,11 +98,9 @@ impl Format for Olmo {
         let stamp = (!block.stamp.is_empty()).then_some(&block.stamp[..]);
         out.end(&Line {
             number: block.number,
-            text: b"",
-            indent: 0,
             rank: block.rank,
             stamp,
-            bar: None,
+            ..Line::default()
         });
         block.fields.clear();
     }

@@ -120,10 +120,8 @@ impl Format for Rllib {
         out.end(&Line {
             number,
             text: b"-",
-            indent: 0,
             rank,
-            stamp: None,
-            bar: None,
+            ..Line::default()
         });
     }
 }

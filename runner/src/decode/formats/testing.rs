@@ -112,3 +112,28 @@ fn decoder() -> Decoder {
         ..Options::default()
     })
 }
+
+/// The runs of an input, and how many records each has: `default#2 17`.
+pub(crate) fn run_counts(input: impl AsRef<[u8]>) -> Vec<String> {
+    let segment = segment(input.as_ref());
+    segment
+        .batches
+        .iter()
+        .map(|batch| {
+            let said = batch.texts.iter().filter(|text| text.kind != "label");
+            let name = &segment.runs[batch.run as usize].run;
+            format!("{name} {}", batch.len() - said.count())
+        })
+        .collect()
+}
+
+/// Everything that an input yields, in one piece.
+pub(crate) fn segment(input: &[u8]) -> Segment {
+    let mut decoder = Decoder::new(Options {
+        interests: Arc::new(Interests::everything()),
+        ..Options::default()
+    });
+    decoder.push(input);
+    decoder.finish();
+    decoder.take()
+}

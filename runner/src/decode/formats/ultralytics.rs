@@ -142,10 +142,8 @@ impl Ultralytics {
         out.end(&Line {
             number: open.number,
             text: b"-",
-            indent: 0,
             rank: open.rank,
-            stamp: None,
-            bar: None,
+            ..Line::default()
         });
     }
 
