@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let loaded = args.configured.load()?;
     let config = &loaded.config;
     let pipeline = options::pipeline(config, 1, true, |_| {})?;
-    let decoding = options::decoding(config, "demo", "grpo-demo", &pipeline);
+    let decoding = options::decoding(config, "demo", "grpo-demo", None, &pipeline);
     let form = args.shown.form(config);
     let sinks = form
         .map(|form| options::stderr_console(config, form))

@@ -5,6 +5,7 @@ mod demo;
 mod detector;
 mod options;
 mod output;
+mod progress;
 mod review;
 mod watch;
 

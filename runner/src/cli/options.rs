@@ -140,12 +140,14 @@ pub(super) fn decoding(
     config: &Config,
     input: &str,
     run: &str,
+    rank: Option<u32>,
     pipeline: &Pipeline,
 ) -> decode::Options {
     decode::Options {
         input: Arc::from(input),
         project: config.project.clone(),
         run: config.run.clone().unwrap_or_else(|| run.to_owned()),
+        rank,
         names: Names::with(&config.names),
         interests: pipeline.interests(),
         max_line: config.decode.max_line,

@@ -84,7 +84,7 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
         }
     };
     let pipeline = options::pipeline(config, 1, true, note)?;
-    let decoding = options::decoding(config, "stdin", &run_name(), &pipeline);
+    let decoding = options::decoding(config, "stdin", &run_name(), None, &pipeline);
     let mut live = Live::new(decoding, pipeline, sinks(args, config)?)?;
     let interrupted = interrupts(queue)?;
     if !quiet {

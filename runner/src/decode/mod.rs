@@ -37,7 +37,7 @@ use row::{Evidence, Row};
 use runs::{NO_SLOT, Runs};
 
 use crate::names::{self, Names, Role};
-use crate::record::{NO_RANK, RunBatch, Segment, Text, Value};
+use crate::record::{NO_RANK, RunBatch, RunId, Segment, Text, Value};
 
 /// What a decoder needs to know.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct Options {
     pub project: String,
     /// The run of rows that name none.
     pub run: String,
+    /// The rank of rows that name none, as the input's path has it.
+    pub rank: Option<u32>,
     /// The table of canonical names.
     pub names: Names,
     /// What the detectors want.
@@ -66,6 +68,7 @@ impl Default for Options {
             input: "stdin".into(),
             project: "default".into(),
             run: "default".into(),
+            rank: None,
             names: Names::default(),
             interests: Arc::default(),
             max_line: 1 << 20,
@@ -119,6 +122,20 @@ pub struct Decoder {
     lines: Lines,
     formats: Formats,
     inner: Inner,
+}
+
+/// What is remembered of one input of several that are read in turn.
+pub struct Stream {
+    start: Start,
+    lines: Lines,
+    formats: Formats,
+    input: Arc<str>,
+    run: RunId,
+    rank: Option<u32>,
+    bar: progress::Progress,
+    steps: bool,
+    tally: Tally,
+    refused: u64,
 }
 
 /// What an input turned out to be.
@@ -196,22 +213,48 @@ impl Decoder {
         self.inner.segment.now = now;
     }
 
-    /// Goes on with another input, whose rows without a run belong to `run`.
-    /// Call after [`Self::finish`] and [`Self::take`]. Runs and metrics that
-    /// both inputs name are the same ones.
-    pub fn begin(&mut self, input: &str, run: &str) {
+    /// Goes on with another input, whose rows without a run belong to `run`,
+    /// and those without a rank to `rank`. Call after [`Self::finish`] and
+    /// [`Self::take`]. Runs and metrics that both inputs name are the same ones.
+    pub fn begin(&mut self, input: &str, run: &str, rank: Option<u32>) {
+        let mut stream = self.stream(input, run, rank);
+        self.switch(&mut stream);
+    }
+
+    /// Another input, for [`Self::switch`].
+    pub fn stream(&mut self, input: &str, run: &str, rank: Option<u32>) -> Stream {
+        Stream {
+            start: Start::Unknown(Vec::new()),
+            lines: Lines::new(self.inner.options.max_line),
+            formats: Formats::new(),
+            input: input.into(),
+            run: self.inner.runs.named(run),
+            rank,
+            bar: progress::Progress::default(),
+            steps: false,
+            tally: Tally::default(),
+            refused: 0,
+        }
+    }
+
+    /// Goes on with the input that `stream` holds, and leaves there what is
+    /// remembered of the one read so far: inputs that grow at the same time are
+    /// read in turn. Call after [`Self::take`], as a segment is of one input.
+    pub fn switch(&mut self, stream: &mut Stream) {
+        use std::mem::swap;
         let inner = &mut self.inner;
-        self.start = Start::Unknown(Vec::new());
-        self.lines = Lines::new(inner.options.max_line);
-        self.formats = Formats::new();
-        inner.options.input = input.into();
-        inner.segment.input = inner.options.input.clone();
-        inner.runs.set_default(run);
-        inner.bar = progress::Progress::default();
-        inner.steps = false;
-        inner.tally = Tally::default();
+        swap(&mut self.start, &mut stream.start);
+        swap(&mut self.lines, &mut stream.lines);
+        swap(&mut self.formats, &mut stream.formats);
+        swap(&mut inner.options.input, &mut stream.input);
+        swap(&mut inner.options.rank, &mut stream.rank);
+        swap(&mut inner.bar, &mut stream.bar);
+        swap(&mut inner.steps, &mut stream.steps);
+        swap(&mut inner.tally, &mut stream.tally);
         // What was refused is counted by input, like everything else.
-        inner.runs.refused = 0;
+        swap(&mut inner.runs.refused, &mut stream.refused);
+        stream.run = inner.runs.set_default(stream.run);
+        inner.segment.input = inner.options.input.clone();
     }
 
     /// Takes bytes as they come.
@@ -279,6 +322,14 @@ impl Decoder {
         self.lines
             .release(|number, line| inner.line(number, line, formats));
         formats.finish(&mut Out::new(inner, formats::PAIRS));
+    }
+
+    /// Ends the input where it broke off: the line that has no end is no line,
+    /// since half a number would be another number.
+    pub fn break_off(&mut self) {
+        self.settle();
+        self.lines.forget();
+        self.finish();
     }
 
     /// Takes the last line, if it was not ended.
@@ -380,7 +431,7 @@ impl Inner {
             number,
             text: cleaned.text,
             indent: cleaned.indent,
-            rank: cleaned.rank,
+            rank: cleaned.rank.or(self.options.rank),
             stamp: cleaned.stamp,
             bar: None,
         };
@@ -556,7 +607,12 @@ impl Inner {
         self.tally.count(self.format);
         self.tally.refused_fields += u64::from(self.row.refused);
         let bar = self.bar.step();
-        let rank = self.row.rank.or(rank).unwrap_or(NO_RANK);
+        let rank = self
+            .row
+            .rank
+            .or(rank)
+            .or(self.options.rank)
+            .unwrap_or(NO_RANK);
         let time = self.row.time.unwrap_or(self.now);
         if time > self.segment.now || self.segment.now.is_nan() {
             self.segment.now = time;

@@ -144,21 +144,27 @@ impl Runs {
             limit,
             refused: 0,
         };
-        runs.set_default(run);
+        runs.default = runs.named(run);
+        runs.last = (run.as_bytes().to_vec(), runs.default);
         runs
     }
 
-    /// Names the run of rows that name none.
-    pub(super) fn set_default(&mut self, run: &str) {
+    /// The run of this name, known or new. It counts against no limit: the
+    /// inputs are ours to bound.
+    pub(super) fn named(&mut self, run: &str) -> RunId {
         let known = self.by_name.get(run.as_bytes()).copied();
-        self.default = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let names = Run {
                 project: self.project.clone(),
                 run: run.into(),
             };
             self.add(run.as_bytes(), names)
-        });
-        self.last = (run.as_bytes().to_vec(), self.default);
+        })
+    }
+
+    /// Makes `run` the one of rows that name none, and gives the one before.
+    pub(super) fn set_default(&mut self, run: RunId) -> RunId {
+        std::mem::replace(&mut self.default, run)
     }
 
     /// The run of rows that name none.
