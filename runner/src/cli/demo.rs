@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::Outcome;
+use super::live::Live;
 use super::options::{self, Configured, Shown};
 use super::output::say;
-use super::watch::Live;
 
 /// Watch a simulated GRPO run that goes wrong, live, with nothing configured
 #[derive(Debug, Clone, ClapArgs)]
