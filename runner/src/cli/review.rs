@@ -83,11 +83,6 @@ pub(super) fn run(args: &Args) -> Outcome {
     let mut pipeline = options::pipeline(config, shards(args.threads), false, note)?;
     let mut out = Out::new(args, config)?;
     let found = Found::all(&args.paths);
-    let mut problem = None;
-    for text in &found.problems {
-        problem = Some(Ending::Input);
-        say(&Failure::new(Ending::Input, anyhow!("{text}")).to_string());
-    }
     let mut naming = Naming::default();
     naming.expect(found.files.iter().map(PathBuf::as_path));
     let first = found.files.first().map_or(Path::new("-"), PathBuf::as_path);
@@ -102,19 +97,21 @@ pub(super) fn run(args: &Args) -> Outcome {
         quiet,
         progress: Progress::new(&found.files, quiet),
         left_out: found.left_out,
+        problem: None,
     };
+    for text in found.problems {
+        review.problem(anyhow!(text));
+    }
     for path in &found.files {
         if let Err(error) = review.input(path) {
-            // The other files are still worth reading.
-            review.progress.clear();
-            say(&Failure::new(Ending::Input, error).to_string());
-            problem = Some(Ending::Input);
+            review.problem(error);
         }
         if review.out.closed {
             break;
         }
     }
     review.progress.clear();
+    let problem = review.problem;
     let left_out = review.left_out;
     if left_out > 0 && !quiet {
         let files = count(left_out as u64, "file", "files");
@@ -181,6 +178,7 @@ struct Review<'a> {
     quiet: bool,
     progress: Progress,
     left_out: usize,
+    problem: Option<Ending>,
 }
 
 impl Review<'_> {
@@ -194,14 +192,20 @@ impl Review<'_> {
             Box::new(self.progress.counted(file))
         };
         self.progress.input(&shown);
-        let mut failed = Ok(());
         let read = each_log(&mut from, &mut |member, bytes| {
             if let Err(error) = self.log(path, member, bytes) {
-                failed = Err(error);
+                self.problem(error);
             }
-            !self.out.closed && failed.is_ok()
+            !self.out.closed
         });
-        failed.and_then(|()| read.with_context(|| format!("cannot read all of `{shown}`")))
+        read.with_context(|| format!("cannot read all of `{shown}`"))
+    }
+
+    /// Says what is wrong with an input; the others are still worth reading.
+    fn problem(&mut self, error: anyhow::Error) {
+        self.progress.clear();
+        say(&Failure::new(Ending::Input, error).to_string());
+        self.problem = Some(Ending::Input);
     }
 
     /// Reads a log: a whole input, or a member of the archive that it is.

@@ -23,7 +23,8 @@ pub fn is_tar(head: &[u8]) -> bool {
 /// false.
 ///
 /// # Errors
-/// When the archive breaks off or is damaged.
+/// When the archive breaks off or is damaged; within a file, that is an error
+/// of its content and the end of the archive.
 pub fn each(from: impl Read, file: &mut dyn FnMut(&str, &mut dyn Read) -> bool) -> io::Result<()> {
     let mut archive = Archive::new(from);
     let mut name = None;
@@ -35,19 +36,16 @@ pub fn each(from: impl Read, file: &mut dyn FnMut(&str, &mut dyn Read) -> bool) 
             EntryType::Regular | EntryType::Continuous => {
                 let own = || String::from_utf8_lossy(&entry.path_bytes()).into_owned();
                 let name = name.take().unwrap_or_else(own);
-                let size = entry.size();
-                let mut content = Counted {
+                let mut content = Content {
+                    left: entry.size(),
                     from: &mut entry,
-                    read: 0,
+                    failed: false,
                 };
-                if !file(&name, &mut content) {
+                if !file(&name, &mut content) || content.failed {
                     return Ok(());
                 }
-                // What was not wanted must go by, and all of it must be there.
+                // What was not wanted must go by.
                 io::copy(&mut content, &mut io::sink())?;
-                if content.read < size {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
             }
             EntryType::GNULongLink => {}
             _ => name = None,
@@ -56,16 +54,24 @@ pub fn each(from: impl Read, file: &mut dyn FnMut(&str, &mut dyn Read) -> bool) 
     Ok(())
 }
 
-struct Counted<R> {
+/// The content of a file, all of which must be there.
+struct Content<R> {
     from: R,
-    read: u64,
+    left: u64,
+    failed: bool,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for Content<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let len = self.from.read(to)?;
-        self.read += len as u64;
-        Ok(len)
+        let read = match self.from.read(to) {
+            Ok(0) if self.left > 0 && !to.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+            read => read,
+        };
+        match &read {
+            Ok(len) => self.left = self.left.saturating_sub(*len as u64),
+            Err(error) => self.failed |= error.kind() != io::ErrorKind::Interrupted,
+        }
+        read
     }
 }
 
@@ -107,12 +113,15 @@ pub(super) mod tests {
         tar.into_inner().unwrap()
     }
 
-    fn seen(packed: &[u8]) -> (Vec<(String, usize)>, io::Result<()>) {
+    /// Name, length and whether all of it was there.
+    type Seen = Vec<(String, usize, bool)>;
+
+    fn seen(packed: &[u8]) -> (Seen, io::Result<()>) {
         let mut seen = Vec::new();
         let result = each(packed, &mut |name, content| {
             let mut bytes = Vec::new();
-            content.read_to_end(&mut bytes).unwrap();
-            seen.push((name.to_owned(), bytes.len()));
+            let read = content.read_to_end(&mut bytes);
+            seen.push((name.to_owned(), bytes.len(), read.is_ok()));
             true
         });
         (seen, result)
@@ -125,20 +134,32 @@ pub(super) mod tests {
         assert!(is_tar(&packed));
         let (seen, result) = seen(&packed);
         result.unwrap();
-        assert_eq!(seen[0], ("a.log".into(), 5));
+        assert_eq!(seen[0], ("a.log".into(), 5, true));
         assert_eq!(seen[1].1, 2000);
         assert!(seen[1].0.ends_with("folder//train.log") || seen[1].0 == long);
-        assert_eq!(seen[2], ("empty".into(), 0));
+        assert_eq!(seen[2], ("empty".into(), 0, true));
     }
 
     #[test]
     fn an_archive_that_breaks_off_says_so() {
         let packed = pack(&[("a.log", &[b'x'; 1000]), ("b.log", &[b'y'; 9000])]);
-        for cut in [700, 4000] {
+        // Within the first file, within the second, and between them.
+        for (cut, expected) in [
+            (700, vec![("a.log".to_owned(), 188, false)]),
+            (
+                4000,
+                vec![("a.log".into(), 1000, true), ("b.log".into(), 1952, false)],
+            ),
+        ] {
             let (seen, result) = seen(&packed[..cut]);
-            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-            assert_eq!(seen[0].0, "a.log");
+            assert_eq!(seen, expected);
+            result.unwrap();
         }
+        let (seen, result) = seen(&packed[..1600]);
+        assert_eq!(seen.len(), 1);
+        result.unwrap_err();
+        // One that is not wanted must be all there too.
+        assert!(each(&packed[..700], &mut |_, _| true).is_err());
     }
 
     #[test]

@@ -148,7 +148,21 @@ mod tests {
         assert!(seen[0].ends_with(" broken off"));
         let tar = pack(&[("a.log", b"one"), ("b.log", text.as_bytes())]);
         let seen = logs(&tar[..5000]);
-        assert_eq!(seen.len(), 3, "{seen:?}");
         assert_eq!(seen[0], "a.log: one");
+        assert!(seen[1].ends_with(" broken off"), "{seen:?}");
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn a_damaged_member_does_not_hide_the_others() {
+        for how in ALL {
+            let mut packed = compress(how, &b"step=1 loss=2\n".repeat(1000));
+            let end = packed.len() - 20;
+            packed.truncate(end);
+            let tar = pack(&[("a.log", &packed), ("b.log", b"two")]);
+            let seen = logs(&compress(how, &tar));
+            assert!(seen[0].ends_with(" broken off"), "{seen:?}");
+            assert_eq!(seen[1..], ["b.log: two"]);
+        }
     }
 }
