@@ -220,6 +220,7 @@ impl Review<'_> {
                 self.left_out += 1;
                 return Ok(());
             }
+            Some(member) if path == Path::new("-") => Path::new("stdin").join(member),
             Some(member) => path.join(member),
             None => path.to_owned(),
         };
