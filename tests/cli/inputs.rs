@@ -157,6 +157,39 @@ fn the_members_of_an_archive_are_inputs() {
 }
 
 #[test]
+fn members_stay_below_their_archive() {
+    // Some programs write names such as these.
+    let mut packed = tar(&[("x/train.log", NAN), ("yyy/eval.log", NAN)]);
+    rename(&mut packed, "x/train.log", "/train.log");
+    rename(&mut packed, "yyy/eval.log", "../eval.log");
+    let output = Test::new("review --json -q -")
+        .stdin(packed)
+        .any_stdout()
+        .run();
+    assert_eq!(
+        places(&output),
+        [
+            r#"train null {"input":"stdin/train.log","line":3}"#,
+            r#"eval null {"input":"stdin/eval.log","line":3}"#,
+        ]
+    );
+}
+
+/// Changes a name in the headers of an archive, which the library would not write.
+fn rename(packed: &mut [u8], from: &str, to: &str) {
+    let start = packed
+        .windows(from.len())
+        .position(|window| window == from.as_bytes())
+        .unwrap();
+    let header = &mut packed[start..start + 512];
+    header[..from.len()].fill(0);
+    header[..to.len()].copy_from_slice(to.as_bytes());
+    let mut header = tar::Header::from_byte_slice(header).clone();
+    header.set_cksum();
+    packed[start..start + 512].copy_from_slice(header.as_bytes());
+}
+
+#[test]
 fn what_is_left_of_a_truncated_file_is_read() {
     let log = NAN.to_owned() + &json(&healthy(30_000));
     let packed = gzip(&log);

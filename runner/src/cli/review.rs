@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args as ClapArgs, ValueEnum};
@@ -167,6 +167,13 @@ fn names_of(path: &Path, naming: &mut Naming) -> (String, Named) {
     (path.to_string_lossy().into_owned(), naming.of(path))
 }
 
+/// The path of a member below its archive, whatever it calls itself.
+fn within(archive: &Path, member: &str) -> PathBuf {
+    let parts = Path::new(member).components();
+    let below = parts.filter(|part| matches!(part, Component::Normal(_)));
+    archive.join(below.collect::<PathBuf>())
+}
+
 /// What is at work while the inputs are read one after the other.
 struct Review<'a> {
     decoder: Decoder,
@@ -220,8 +227,8 @@ impl Review<'_> {
                 self.left_out += 1;
                 return Ok(());
             }
-            Some(member) if path == Path::new("-") => Path::new("stdin").join(member),
-            Some(member) => path.join(member),
+            Some(member) if path == Path::new("-") => within(Path::new("stdin"), member),
+            Some(member) => within(path, member),
             None => path.to_owned(),
         };
         let (input, named) = names_of(&path, &mut self.naming);

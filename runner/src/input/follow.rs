@@ -224,12 +224,19 @@ impl Tail {
 
     /// Opens the file. One that is not there is awaited.
     fn open(&mut self, number: usize, seen: &mut dyn FnMut(Seen<'_>)) -> io::Result<()> {
-        let mut file = File::open(&self.path)?;
-        let about = file.metadata()?;
+        // Not opened before it is known to be a file: a pipe would keep us.
+        let about = fs::metadata(&self.path)?;
+        if about.is_dir() {
+            // It was not there at first; its files are found now.
+            self.state = State::Refused;
+            return Ok(());
+        }
         if !about.is_file() {
             self.refuse("is no file that could be followed", seen);
             return Ok(());
         }
+        let mut file = File::open(&self.path)?;
+        let about = file.metadata()?;
         let head = head(&mut file, HEADER)?;
         if Compression::of(&head).is_some() || archive::is_tar(&head) {
             self.refuse("is compressed; try `runwatch review`", seen);
@@ -573,6 +580,17 @@ mod tests {
         assert_eq!(test.look(), ["0 anew"]);
         test.append("a.log", "three\n");
         assert_eq!(test.look(), ["0 \"three\\n\""]);
+    }
+
+    #[test]
+    fn a_folder_that_appears_later() {
+        let mut test = Test::new(&["runs"]);
+        assert_eq!(test.look(), NOTHING);
+        fs::create_dir(test.path("runs")).unwrap();
+        assert_eq!(test.look(), NOTHING);
+        test.write("runs/a.log", "one\n");
+        assert_eq!(test.look(), ["1 is runs/a.log", "1 \"one\\n\""]);
+        assert_eq!(test.notes.len(), 1, "{:?}", test.notes);
     }
 
     #[test]

@@ -91,6 +91,7 @@ mod tests {
     use super::super::archive::tests::pack;
     use super::super::compressed::tests::{ALL, compress};
     use super::*;
+    use proptest::prelude::*;
 
     /// Every log with its content, and an error as a line of its own.
     fn logs(mut stream: &[u8]) -> Vec<String> {
@@ -137,6 +138,31 @@ mod tests {
             bytes = compress(ALL[0], &bytes);
         }
         assert_eq!(logs(&bytes).len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn damage_never_panics(
+            kind in 0..5_usize,
+            places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            keep in any::<prop::sample::Index>(),
+        ) {
+            let text: Vec<u8> = (0..400).flat_map(|n| format!("step={n}\n").into_bytes()).collect();
+            let tar = pack(&[("a.log", &text), (&"long/".repeat(30), b""), ("b.log", &text)]);
+            let mut packed = ALL.get(kind).map_or(tar.clone(), |how| compress(*how, &tar));
+            for (place, byte) in places {
+                let at = place.index(packed.len());
+                packed[at] = byte;
+            }
+            // Mostly whole, sometimes cut.
+            let keep = keep.index(2 * packed.len()).min(packed.len());
+            let mut seen = 0_u64;
+            let _ = each_log(&mut &packed[..keep], &mut |_, content| {
+                seen += io::copy(&mut content.take(1 << 24), &mut io::sink()).unwrap_or(0);
+                true
+            });
+            prop_assert!(seen < 1 << 28);
+        }
     }
 
     #[test]
