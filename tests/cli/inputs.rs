@@ -157,6 +157,21 @@ fn the_members_of_an_archive_are_inputs() {
 }
 
 #[test]
+fn the_runs_of_an_archive_are_bounded() {
+    let names: Vec<String> = (0..20).map(|n| format!("{n:02}.log")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (&**name, NAN)).collect();
+    let output = Test::new("review --json many.tar")
+        .file("many.tar", tar(&files))
+        .file("runwatch.toml", "[decode]\nmax-runs = 5\n")
+        .any_stdout()
+        .any_stderr()
+        .run();
+    assert!(output.alerts().len() <= 5);
+    let refused = "many.tar/19.log: 0 records in 3 lines, 3 records beyond max-runs left out";
+    assert!(output.stderr.contains(refused), "{}", output.stderr);
+}
+
+#[test]
 fn members_stay_below_their_archive() {
     // Some programs write names such as these.
     let mut packed = tar(&[("x/train.log", NAN), ("yyy/eval.log", NAN)]);

@@ -669,7 +669,9 @@ impl Inner {
             if memmem::find(text, needle.as_bytes()).is_none() {
                 continue;
             }
-            let run = self.runs.default();
+            let Some(run) = self.runs.default() else {
+                return;
+            };
             let state = self.runs.state(run);
             let step = state.step;
             if state.slot == NO_SLOT {

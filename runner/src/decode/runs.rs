@@ -25,6 +25,9 @@ pub(super) enum StepSource {
     Counted,
 }
 
+/// No run: there were too many.
+const NO_RUN: RunId = RunId::MAX;
+
 /// What is known of a series' last value, for detectors that want edges only.
 const UNSEEN: u8 = 0;
 const FINITE: u8 = 1;
@@ -149,17 +152,20 @@ impl Runs {
         runs
     }
 
-    /// The run of this name, known or new. It counts against no limit: the
-    /// inputs are ours to bound.
+    /// The run of this name, known or new; [`NO_RUN`] when that would be one
+    /// too many. There is always room for the first.
     pub(super) fn named(&mut self, run: &str) -> RunId {
-        let known = self.by_name.get(run.as_bytes()).copied();
-        known.unwrap_or_else(|| {
-            let names = Run {
-                project: self.project.clone(),
-                run: run.into(),
-            };
-            self.add(run.as_bytes(), names)
-        })
+        if let Some(&known) = self.by_name.get(run.as_bytes()) {
+            return known;
+        }
+        if self.runs.len() >= self.limit.max(1) {
+            return NO_RUN;
+        }
+        let names = Run {
+            project: self.project.clone(),
+            run: run.into(),
+        };
+        self.add(run.as_bytes(), names)
     }
 
     /// Makes `run` the one of rows that name none, and gives the one before.
@@ -167,9 +173,16 @@ impl Runs {
         std::mem::replace(&mut self.default, run)
     }
 
-    /// The run of rows that name none.
-    pub(super) fn default(&self) -> RunId {
-        self.default
+    /// The run of rows that name none, if there was room for it.
+    pub(super) fn default(&self) -> Option<RunId> {
+        (self.default != NO_RUN).then_some(self.default)
+    }
+
+    /// The same, and counts a row that has none.
+    #[inline]
+    fn default_of_row(&mut self) -> Option<RunId> {
+        self.refused += u64::from(self.default == NO_RUN);
+        self.default()
     }
 
     fn add(&mut self, key: &[u8], run: Run) -> RunId {
@@ -197,7 +210,7 @@ impl Runs {
     #[inline]
     pub(super) fn of(&mut self, row: &Row) -> Option<RunId> {
         if !row.has_run && !row.has_project {
-            return Some(self.default);
+            return self.default_of_row();
         }
         if !row.has_project {
             if self.last.0 == row.run {
@@ -219,7 +232,8 @@ impl Runs {
         let mut key = if row.has_run {
             row.run.clone()
         } else {
-            self.runs[self.default as usize].run.as_bytes().to_vec()
+            let default = self.default_of_row()?;
+            self.runs[default as usize].run.as_bytes().to_vec()
         };
         if own_project {
             // A NUL cannot stand in a name that was printed.

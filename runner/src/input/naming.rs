@@ -28,6 +28,10 @@ pub struct Naming {
     taken: FxHashSet<String>,
 }
 
+/// Names that are remembered. Beyond them, as in an archive of millions of
+/// files, each run is named by its whole path.
+const MOST: usize = 1 << 16;
+
 /// The run of an input whose path has no name for it.
 const UNNAMED: &str = "default";
 
@@ -51,6 +55,9 @@ impl Naming {
         if let Some(run) = self.runs.get(&whole) {
             let run = run.clone();
             return Named { run, rank };
+        }
+        if self.runs.len() >= MOST {
+            return Named { run: whole, rank };
         }
         let run = names(&key)
             .find(|name| !self.ambiguous.contains(name) && !self.taken.contains(name))
