@@ -39,7 +39,7 @@ impl Naming {
     /// Looks at inputs that will come, so that of two with the same stem
     /// neither gets it.
     pub fn expect<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>) {
-        let keys: FxHashSet<Vec<String>> = paths.into_iter().map(|path| split(path).0).collect();
+        let keys: FxHashSet<Key> = paths.into_iter().map(|path| split(path).0).collect();
         let mut seen = FxHashSet::default();
         for name in keys.iter().flat_map(|key| names(key)) {
             if !seen.insert(name.clone()) {
@@ -51,7 +51,7 @@ impl Naming {
     /// The name of the run in a file, the same for the same path.
     pub fn of(&mut self, path: &Path) -> Named {
         let (key, rank) = split(path);
-        let whole = key.join("/");
+        let whole = key.parts.join("/");
         if let Some(run) = self.runs.get(&whole) {
             let run = run.clone();
             return Named { run, rank };
@@ -70,17 +70,18 @@ impl Naming {
 
 /// The names that a path without its rank could have, the best first: its stem,
 /// its folder and stem, and so on, then the same with the extension.
-fn names(key: &[String]) -> impl Iterator<Item = String> {
-    let suffix = |at: usize| key[at..].join("/");
-    let stems = (0..key.len()).rev().map(suffix).map(|name| {
+fn names(key: &Key) -> impl Iterator<Item = String> {
+    let parts = &key.parts;
+    let suffixes = || (0..parts.len()).rev().map(|at| parts[at..].join("/"));
+    let stem = |name: String| {
         let file = name.rfind('/').map_or(0, |slash| slash + 1);
         match name[file..].rfind('.') {
-            Some(dot) if dot > 0 => name[..file + dot].to_owned(),
+            Some(dot) if dot > 0 && key.is_file => name[..file + dot].to_owned(),
             _ => name,
         }
-    });
-    let mut names: Vec<String> = Vec::with_capacity(2 * key.len());
-    for name in stems.chain((0..key.len()).rev().map(suffix)) {
+    };
+    let mut names: Vec<String> = Vec::with_capacity(2 * parts.len());
+    for name in suffixes().map(stem).chain(suffixes()) {
         if !names.contains(&name) {
             names.push(name);
         }
@@ -88,19 +89,30 @@ fn names(key: &[String]) -> impl Iterator<Item = String> {
     names.into_iter()
 }
 
-/// The components of a path without the rank that they name, and the rank.
-fn split(path: &Path) -> (Vec<String>, Option<u32>) {
+/// A path without the rank in it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    parts: Vec<String>,
+    /// The last part is a file, which has an extension, and no folder.
+    is_file: bool,
+}
+
+/// A path without the rank that it names, and the rank.
+fn split(path: &Path) -> (Key, Option<u32>) {
     let mut parts: Vec<String> = path
         .components()
         .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
         .map(|part| part.as_os_str().to_string_lossy().into_owned())
         .collect();
     let mut rank = None;
+    let whole = parts.len();
     if let Some(local) = torchrun(&parts) {
         parts.truncate(parts.len() - 3);
         rank = Some(local);
     }
-    if let Some(last) = parts.last_mut().filter(|_| rank.is_none()) {
+    if let Some(folder) = run_folder(&parts) {
+        parts.truncate(folder + 1);
+    } else if let Some(last) = parts.last_mut().filter(|_| rank.is_none()) {
         strip_compression(last);
     }
     // The file's own rank counts before that of a folder.
@@ -111,11 +123,13 @@ fn split(path: &Path) -> (Vec<String>, Option<u32>) {
         }
     }
     let extension_only = |part: &str| part.is_empty() || part.starts_with('.') && part != "..";
+    // With the file's name gone, the last is a folder.
+    let is_file = parts.len() == whole && parts.last().is_some_and(|last| !extension_only(last));
     parts.retain(|part| !extension_only(part));
     if parts.is_empty() || parts.iter().all(|part| part == "..") {
         parts = vec![UNNAMED.to_owned()];
     }
-    (parts, rank)
+    (Key { parts, is_file }, rank)
 }
 
 /// The rank in torchrun's `attempt_0/3/stdout.log`. All attempts and both
@@ -130,6 +144,21 @@ fn torchrun(parts: &[String]) -> Option<u32> {
     (stream && number(attempt) && number(rank))
         .then(|| rank.parse().ok())
         .flatten()
+}
+
+/// The folder that is the run, of a tracker that names a run's files alike or
+/// by their metrics: MLflow's `<run id>/metrics/train/loss`, TensorBoard's
+/// `exp1/events.out.tfevents.1700000000.host.4242.0`.
+fn run_folder(parts: &[String]) -> Option<usize> {
+    let is_id = |name: &str| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mlflow = parts
+        .windows(2)
+        .position(|pair| is_id(&pair[0]) && pair[1] == "metrics");
+    mlflow.or_else(|| {
+        let folder = parts.len().checked_sub(2)?;
+        let events = parts[folder + 1].starts_with("events.out.tfevents.");
+        (events && parts[folder] != "..").then_some(folder)
+    })
 }
 
 fn strip_compression(name: &mut String) {
@@ -242,6 +271,22 @@ mod tests {
         ];
         assert_eq!(named(&paths), ["none_x1 0", "none_x1 1", "none_x1 0"]);
         assert_eq!(named(&["attempt_0/1/stdout.log"]), ["default 1"]);
+    }
+
+    #[test]
+    fn trackers_have_a_folder_per_run() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let metric = format!("mlruns/0/{id}/metrics/train/loss");
+        let other = format!("mlruns/0/{id}/metrics/lr");
+        assert_eq!(named(&[&metric, &other]), [id, id]);
+        let events = "events.out.tfevents.1700000000.host.4242.0";
+        let (one, two) = (format!("runs/exp1/{events}"), format!("runs/v1.5/{events}"));
+        assert_eq!(named(&[&one, &two]), ["exp1", "v1.5"]);
+        assert_eq!(
+            named(&[events])[0],
+            "events.out.tfevents.1700000000.host.4242"
+        );
+        assert_eq!(named(&[&format!("r/rank_2/{events}")]), ["r 2"]);
     }
 
     #[test]
