@@ -303,6 +303,58 @@ proptest! {
     }
 }
 
+#[test]
+fn inputs_that_are_read_in_turn_do_not_mix() {
+    let logs: [&[u8]; 2] = [
+        b"{'loss': 1.5, 'epoch': 0.1}\n 20%|##        | 2/10 [00:01<00:04]\n{\"step\": 3, \"loss\": NaN}\nstep=4 loss=2",
+        b"\r 10%|#         | 1/10 [00:01<00:09]{'loss': 7.5}\n[rank5]: step=8 loss=1.25\n{\"step\": 9, \"loss\": 3}\n",
+    ];
+    let options = |input: usize| Options {
+        input: format!("{input}").into(),
+        run: format!("run-{input}"),
+        rank: Some(input as u32),
+        ..keep_all()
+    };
+    let alone = |input: usize| decode_chunks(options(input), [logs[input]]);
+    for size in 1..40 {
+        let mut decoder = Decoder::new(options(0));
+        // What the decoder does not have at the moment.
+        let mut other = decoder.stream("1", "run-1", Some(1));
+        let mut records = [Vec::new(), Vec::new()];
+        let mut chunks = logs.map(|log| log.chunks(size));
+        for turn in 0..80 {
+            let input = turn % 2;
+            if let Some(chunk) = chunks[input].next() {
+                decoder.push(chunk);
+            }
+            records[input].extend(flatten(&decoder.take()));
+            decoder.switch(&mut other);
+        }
+        for (input, records) in records.iter_mut().enumerate() {
+            chunks[input].by_ref().for_each(|chunk| decoder.push(chunk));
+            decoder.finish();
+            records.extend(flatten(&decoder.take()));
+            let (expected, tally) = alone(input);
+            assert_eq!(*records, expected, "input {input} in chunks of {size}");
+            assert_eq!(decoder.tally(), tally);
+            decoder.switch(&mut other);
+        }
+    }
+}
+
+#[test]
+fn half_a_line_is_dropped_where_the_input_broke_off() {
+    let mut decoder = Decoder::new(keep_all());
+    decoder.push(b"step=1 loss=2.5\nstep=2 loss=2");
+    decoder.break_off();
+    assert_eq!(decoder.take().rows, 1);
+    // So short that it could still be any kind of file.
+    let mut decoder = Decoder::new(keep_all());
+    decoder.push(b"step=1 l");
+    decoder.break_off();
+    assert_eq!(decoder.take().rows, 0);
+}
+
 // --- Limits ------------------------------------------------------------------
 
 #[test]

@@ -50,11 +50,12 @@ fn the_other_files_are_read_all_the_same() {
 }
 
 #[test]
-fn a_folder() {
+fn a_folder_without_logs() {
     Test::new("review logs")
-        .file("logs/x.log", NAN)
+        .file("logs/x.py", NAN)
         .stderr(
-            "error: `logs` is a folder; name the logs in it, as in `runwatch review logs/*`\n\
+            "error: there is no log in the folder `logs`\n\
+             runwatch: 1 file left out: hidden, or no log by the name\n\
              runwatch: 0 alerts\n",
         )
         .code(exit::INPUT)
@@ -81,9 +82,7 @@ fn no_permission() {
 #[cfg(target_os = "linux")]
 fn a_file_that_opens_and_does_not_read() {
     Test::new("review --quiet /proc/self/mem")
-        .stderr(
-            "error: cannot read `/proc/self/mem` after line 0: Input/output error (os error 5)\n",
-        )
+        .stderr("error: cannot read `/proc/self/mem`: Input/output error (os error 5)\n")
         .code(exit::INPUT)
         .run();
 }

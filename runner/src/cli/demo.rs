@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::Outcome;
+use super::live::Live;
 use super::options::{self, Configured, Shown};
 use super::output::say;
-use super::watch::Live;
 
 /// Watch a simulated GRPO run that goes wrong, live, with nothing configured
 #[derive(Debug, Clone, ClapArgs)]
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let loaded = args.configured.load()?;
     let config = &loaded.config;
     let pipeline = options::pipeline(config, 1, true, |_| {})?;
-    let decoding = options::decoding(config, "demo", "grpo-demo", &pipeline);
+    let decoding = options::decoding(config, "demo", "grpo-demo", None, &pipeline);
     let form = args.shown.form(config);
     let sinks = form
         .map(|form| options::stderr_console(config, form))

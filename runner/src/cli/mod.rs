@@ -4,8 +4,11 @@ mod config;
 mod decode;
 mod demo;
 mod detector;
+mod follow;
+mod live;
 mod options;
 mod output;
+mod progress;
 mod review;
 mod watch;
 
@@ -22,6 +25,10 @@ use crate::exit::{Ending, Failure};
 /// standard output unchanged; alerts appear on standard error:
 ///
 ///     python train.py 2>&1 | runwatch
+///
+/// With `--follow` it watches files as they grow:
+///
+///     runwatch --follow runs/exp1/train.log
 #[derive(Debug, Parser)]
 #[command(
     name = "runwatch",
@@ -85,13 +92,15 @@ pub fn main() -> u8 {
 }
 
 /// Whether a job may be writing to us, though the command line is wrong: one
-/// that names no subcommand, at the end of a pipe. Ending would kill the job.
+/// that names no subcommand and no file, at the end of a pipe. Ending would
+/// kill the job.
 fn meant_to_watch() -> bool {
     let command = Cli::command();
-    let names_subcommand = std::env::args_os().skip(1).any(|argument| {
-        command
-            .get_subcommands()
-            .any(|sub| argument == sub.get_name())
+    let reads_elsewhere = std::env::args_os().skip(1).any(|argument| {
+        argument.to_string_lossy().starts_with("--follow")
+            || command
+                .get_subcommands()
+                .any(|sub| argument == sub.get_name())
     });
-    !names_subcommand && !std::io::stdin().is_terminal()
+    !reads_elsewhere && !std::io::stdin().is_terminal()
 }

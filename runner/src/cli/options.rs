@@ -140,6 +140,7 @@ pub(super) fn decoding(
     config: &Config,
     input: &str,
     run: &str,
+    rank: Option<u32>,
     pipeline: &Pipeline,
 ) -> decode::Options {
     decoding_for(config, input, run, pipeline.interests())
@@ -156,6 +157,7 @@ pub(super) fn decoding_for(
         input: Arc::from(input),
         project: config.project.clone(),
         run: config.run.clone().unwrap_or_else(|| run.to_owned()),
+        rank,
         names: Names::with(&config.names),
         interests,
         max_line: config.decode.max_line,

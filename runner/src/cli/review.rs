@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context as _, anyhow};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::Outcome;
 use super::options::{self, Configured, Shown};
 use super::output::{count, say, summarize};
+use super::progress::Progress;
 use crate::alert::{Alert, Severity, State};
 use crate::config::Config;
 use crate::decode::Decoder;
@@ -17,17 +18,22 @@ use crate::deliver::sinks::console::Console;
 use crate::deliver::sinks::json::JsonLines;
 use crate::deliver::{Sink, SinkError};
 use crate::exit::{Ending, Failure};
+use crate::input::find::{Found, may_be_log};
+use crate::input::naming::{Named, Naming};
+use crate::input::open::each_log;
 use crate::judge::Suppressed;
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 
-/// Review logs in batch: files of any format that runwatch reads, or `-` for
-/// standard input
+/// Review logs in batch: files of any format that runwatch reads, folders of
+/// them, patterns in quotes, or `-` for standard input
 ///
-/// Alerts go to standard output, everything else to standard error. Time is the
+/// Compressed logs (gzip, zstd, xz, bzip2) and tar archives are read as they
+/// are. A file with a rank in its path, such as `rank0.jsonl`, is one process of
+/// a run; any other is a run of its own (see docs/inputs.md). Alerts go to standard output, everything else to standard error. Time is the
 /// records' own; the same input gives the same output, byte for byte.
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Args {
-    /// The logs, in the order in which they were written
+    /// The logs, in the order in which they were written; folders are walked
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// One alert per line as strict JSON (see docs/alert.md)
@@ -76,40 +82,49 @@ pub(super) fn run(args: &Args) -> Outcome {
     };
     let mut pipeline = options::pipeline(config, shards(args.threads), false, note)?;
     let mut out = Out::new(args, config)?;
-    let first = args
-        .paths
-        .first()
-        .map(PathBuf::as_path)
-        .unwrap_or(Path::new("-"));
-    let (input, run) = names_of(first);
-    let mut decoder = Decoder::new(options::decoding(config, &input, &run, &pipeline));
-    let mut worst_problem = None;
-    for (number, path) in args.paths.iter().enumerate() {
-        if number > 0 {
-            let (input, run) = names_of(path);
-            decoder.begin(&input, config.run.as_deref().unwrap_or(&run));
+    let found = Found::all(&args.paths);
+    let mut naming = Naming::default();
+    naming.expect(found.files.iter().map(PathBuf::as_path));
+    let first = found.files.first().map_or(Path::new("-"), PathBuf::as_path);
+    let (input, named) = names_of(first, &mut naming);
+    let decoding = options::decoding(config, &input, &named.run, named.rank, &pipeline);
+    let mut review = Review {
+        decoder: Decoder::new(decoding),
+        pipeline: &mut pipeline,
+        out: &mut out,
+        naming,
+        run: config.run.as_deref(),
+        quiet,
+        progress: Progress::new(&found.files, quiet),
+        left_out: found.left_out,
+        problem: None,
+    };
+    for text in found.problems {
+        review.problem(anyhow!(text));
+    }
+    for path in &found.files {
+        if let Err(error) = review.input(path) {
+            review.problem(error);
         }
-        let read = read(path, &mut decoder, &mut pipeline, &mut out);
-        let failed = read.is_err();
-        if let Err(error) = read {
-            // The other files are still worth reading.
-            say(&Failure::new(Ending::Input, error).to_string());
-            worst_problem = Some(Ending::Input);
-        }
-        let tally = decoder.tally();
-        if !quiet && (!failed || tally.lines > 0) {
-            summarize(&names_of(path).0, &tally);
-        }
-        if out.closed {
+        if review.out.closed {
             break;
         }
+    }
+    review.progress.clear();
+    let problem = review.problem;
+    let left_out = review.left_out;
+    if left_out > 0 && !quiet {
+        let files = count(left_out as u64, "file", "files");
+        say(&format!(
+            "runwatch: {files} left out: hidden, or no log by the name"
+        ));
     }
     pipeline.finish("unknown", &mut out.alerts);
     out.deliver();
     if !quiet {
         say(&closing(&out, pipeline.suppressed()));
     }
-    Ok(ending(args, &out, &pipeline, worst_problem))
+    Ok(ending(args, &out, &pipeline, problem))
 }
 
 fn ending(args: &Args, out: &Out, pipeline: &Pipeline, problem: Option<Ending>) -> Ending {
@@ -143,70 +158,128 @@ fn shards(threads: Option<usize>) -> usize {
     }
 }
 
-/// The name of an input in locations, and the run that it is unless it says so.
-pub(super) fn names_of(path: &Path) -> (String, String) {
+/// The name of an input in locations, and what its path says of it.
+fn names_of(path: &Path, naming: &mut Naming) -> (String, Named) {
     if path == Path::new("-") {
-        return ("stdin".to_owned(), "default".to_owned());
+        let run = "default".to_owned();
+        return ("stdin".to_owned(), Named { run, rank: None });
     }
-    let run = path
-        .file_stem()
-        .map_or_else(|| "default".into(), |stem| stem.to_string_lossy());
-    (path.to_string_lossy().into_owned(), run.into_owned())
+    (path.to_string_lossy().into_owned(), naming.of(path))
 }
 
-fn read(
-    path: &Path,
-    decoder: &mut Decoder,
-    pipeline: &mut Pipeline,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    let mut input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        let shown = path.display();
-        let file = File::open(path).with_context(|| format!("cannot open `{shown}`"))?;
-        if file
-            .metadata()
-            .with_context(|| format!("cannot read `{shown}`"))?
-            .is_dir()
-        {
-            return Err(anyhow!(
-                "`{shown}` is a folder; name the logs in it, as in `runwatch review {shown}/*`"
-            ));
-        }
-        Box::new(file)
-    };
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let len = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => {
-                let done = decoder.tally().lines;
-                return Err(error).with_context(|| {
-                    format!("cannot read `{}` after line {done}", path.display())
-                });
-            }
+/// The path of a member below its archive, whatever it calls itself.
+fn within(archive: &Path, member: &str) -> PathBuf {
+    let parts = Path::new(member).components();
+    let below = parts.filter(|part| matches!(part, Component::Normal(_)));
+    archive.join(below.collect::<PathBuf>())
+}
+
+/// What is at work while the inputs are read one after the other.
+struct Review<'a> {
+    decoder: Decoder,
+    pipeline: &'a mut Pipeline,
+    out: &'a mut Out,
+    naming: Naming,
+    /// The run that the configuration names.
+    run: Option<&'a str>,
+    quiet: bool,
+    progress: Progress,
+    left_out: usize,
+    problem: Option<Ending>,
+}
+
+impl Review<'_> {
+    /// Reads an input: a log, or an archive of logs.
+    fn input(&mut self, path: &Path) -> anyhow::Result<()> {
+        let shown = path.display().to_string();
+        let mut from: Box<dyn Read> = if path == Path::new("-") {
+            Box::new(io::stdin().lock())
+        } else {
+            let file = File::open(path).with_context(|| format!("cannot open `{shown}`"))?;
+            Box::new(self.progress.counted(file))
         };
-        decoder.push(&buffer[..len]);
-        if decoder.rows() >= SEGMENT_ROWS {
-            hand_over(decoder, pipeline, out);
-        }
-        if out.closed {
-            return Ok(());
-        }
+        self.progress.input(&shown);
+        let read = each_log(&mut from, &mut |member, bytes| {
+            if let Err(error) = self.log(path, member, bytes) {
+                self.problem(error);
+            }
+            !self.out.closed
+        });
+        read.with_context(|| format!("cannot read all of `{shown}`"))
     }
-    decoder.finish();
-    hand_over(decoder, pipeline, out);
-    Ok(())
-}
 
-fn hand_over(decoder: &mut Decoder, pipeline: &mut Pipeline, out: &mut Out) {
-    if let Some(spent) = pipeline.submit(decoder.take(), &mut out.alerts) {
-        decoder.recycle(spent);
+    /// Says what is wrong with an input; the others are still worth reading.
+    fn problem(&mut self, error: anyhow::Error) {
+        self.progress.clear();
+        say(&Failure::new(Ending::Input, error).to_string());
+        self.problem = Some(Ending::Input);
     }
-    out.deliver();
+
+    /// Reads a log: a whole input, or a member of the archive that it is.
+    fn log(
+        &mut self,
+        path: &Path,
+        member: Option<&str>,
+        bytes: &mut dyn Read,
+    ) -> anyhow::Result<()> {
+        let path = match member {
+            Some(member) if !may_be_log(Path::new(member)) => {
+                self.left_out += 1;
+                return Ok(());
+            }
+            Some(member) if path == Path::new("-") => within(Path::new("stdin"), member),
+            Some(member) => within(path, member),
+            None => path.to_owned(),
+        };
+        let (input, named) = names_of(&path, &mut self.naming);
+        let run = self.run.unwrap_or(&named.run);
+        self.decoder.begin(&input, run, named.rank);
+        let read = self.read(bytes);
+        // What was read is worth judging, whatever happened then.
+        match &read {
+            Ok(()) => self.decoder.finish(),
+            Err(_) => self.decoder.break_off(),
+        }
+        self.hand_over();
+        let tally = self.decoder.tally();
+        if !self.quiet && (read.is_ok() || tally.lines > 0) {
+            self.progress.clear();
+            summarize(&input, &tally);
+        }
+        read.with_context(|| match tally.lines {
+            0 => format!("cannot read `{input}`"),
+            lines => format!("cannot read `{input}` after line {lines}"),
+        })
+    }
+
+    fn read(&mut self, bytes: &mut dyn Read) -> io::Result<()> {
+        let mut buffer = vec![0; CHUNK];
+        while !self.out.closed {
+            let len = match bytes.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            self.decoder.push(&buffer[..len]);
+            if self.decoder.rows() >= SEGMENT_ROWS {
+                self.hand_over();
+            }
+            self.progress.show();
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) {
+        let segment = self.decoder.take();
+        if let Some(spent) = self.pipeline.submit(segment, &mut self.out.alerts) {
+            self.decoder.recycle(spent);
+        }
+        if !self.out.alerts.is_empty() {
+            self.progress.clear();
+        }
+        self.out.deliver();
+    }
 }
 
 /// Where the alerts of a review go: at once, in order, nothing in between.

@@ -1,45 +1,61 @@
-//! `runwatch` without a subcommand: standard input, live.
+//! `runwatch` without a subcommand: standard input, live, or files as they grow.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args as ClapArgs;
 
-use super::Outcome;
+use super::live::Live;
 use super::options::{self, Configured, Shown};
-use super::output::{count, say, summarize};
-use crate::alert::{Alert, State};
+use super::output::say;
+use super::{Outcome, follow};
 use crate::config::Config;
-use crate::decode::{self, Decoder};
-use crate::deliver::{Outbox, Sink};
+use crate::deliver::Sink;
 use crate::exit::{Ending, Failure};
 use crate::input::queue::Popped;
 use crate::input::{Queue, passthrough};
-use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Args {
+    /// Watch files as they grow instead of standard input: files, folders and
+    /// patterns in quotes, also of what is not there yet
+    #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "Following")]
+    pub(super) follow: Vec<PathBuf>,
+    /// Begin at the end of files that are there already
+    #[arg(long, requires = "follow", help_heading = "Following")]
+    pub(super) from_end: bool,
+    /// How often to look for more
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "0.5",
+        value_parser = follow::interval,
+        requires = "follow",
+        help_heading = "Following"
+    )]
+    pub(super) interval: Duration,
     #[command(flatten)]
-    shown: Shown,
+    pub(super) shown: Shown,
     #[command(flatten)]
-    configured: Configured,
+    pub(super) configured: Configured,
 }
 
 /// How often time passes for detectors when nothing comes in.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long sinks may take to empty their queues at the end.
-const FLUSH: Duration = Duration::from_secs(20);
-/// Alerts that may wait for one sink.
-const WAITING: usize = 1024;
 
 pub(super) fn run(args: &Args) -> Outcome {
+    if !args.follow.is_empty() {
+        return follow::run(args);
+    }
     if io::stdin().is_terminal() {
         let error = anyhow!("nothing is piped in");
         return Err(Failure::new(Ending::Usage, error).hint(
-            "try `python train.py 2>&1 | runwatch`, `runwatch review run.log`, or `runwatch demo`",
+            "try `python train.py 2>&1 | runwatch`, `runwatch --follow run.log`, \
+             `runwatch review run.log`, or `runwatch demo`",
         ));
     }
     // First of all, whatever may fail below: the job's output goes on.
@@ -84,7 +100,8 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
         }
     };
     let pipeline = options::pipeline(config, 1, true, note)?;
-    let decoding = options::decoding(config, "stdin", &run_name(), &pipeline);
+    let variable = |name: &str| std::env::var(name).ok();
+    let decoding = options::decoding(config, "stdin", &run_name(&variable), None, &pipeline);
     let mut live = Live::new(decoding, pipeline, sinks(args, config)?)?;
     let interrupted = interrupts(queue)?;
     if !quiet {
@@ -96,7 +113,10 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     loop {
         match queue.pop(IDLE) {
             Popped::Bytes(bytes) => live.take(&bytes, queue.is_empty()),
-            Popped::Nothing => live.idle(),
+            Popped::Nothing => {
+                live.rest();
+                live.tick();
+            }
             Popped::Ended => break,
         }
     }
@@ -114,19 +134,29 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     })
 }
 
-/// The run of a live stream that names none: what the launcher calls it, else
-/// the moment it began.
-fn run_name() -> String {
-    let job = std::env::var("SLURM_JOB_ID")
-        .ok()
-        .filter(|id| !id.is_empty());
-    job.map_or_else(
-        || jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string(),
-        |id| format!("slurm-{id}"),
-    )
+/// Variables that name the run which a job is, from the tracker's own name to
+/// the scheduler's, with what is put before it.
+const RUN_VARIABLES: &[(&str, &str)] = &[
+    ("WANDB_RUN_ID", ""),
+    ("MLFLOW_RUN_ID", ""),
+    ("SLURM_JOB_ID", "slurm-"),
+    ("LSB_JOBID", "lsf-"),
+    ("PBS_JOBID", "pbs-"),
+];
+
+/// The run of a live stream that names none: what the job's environment calls
+/// it, else the moment it began.
+fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
+    RUN_VARIABLES
+        .iter()
+        .find_map(|(name, before)| {
+            let value = variable(name).filter(|value| !value.is_empty())?;
+            Some(format!("{before}{value}"))
+        })
+        .unwrap_or_else(|| jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string())
 }
 
-fn sinks(args: &Args, config: &Config) -> Result<Vec<Box<dyn Sink>>, Failure> {
+pub(super) fn sinks(args: &Args, config: &Config) -> Result<Vec<Box<dyn Sink>>, Failure> {
     let mut sinks = Vec::new();
     if let Some(form) = args.shown.form(config) {
         sinks.push(options::stderr_console(config, form));
@@ -167,104 +197,21 @@ fn interrupts(queue: &Arc<Queue>) -> Result<Arc<AtomicBool>, Failure> {
     Ok(interrupted)
 }
 
-/// A stream that is being watched.
-pub(super) struct Live {
-    input: Arc<str>,
-    decoder: Decoder,
-    pub(super) pipeline: Pipeline,
-    outbox: Outbox,
-    alerts: Vec<Alert>,
-    fired: u64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Live {
-    pub(super) fn new(
-        decoding: decode::Options,
-        pipeline: Pipeline,
-        sinks: Vec<Box<dyn Sink>>,
-    ) -> Result<Self, Failure> {
-        let outbox = Outbox::new(sinks, WAITING).map_err(|error| {
-            Failure::new(
-                Ending::Usage,
-                anyhow!("cannot start a sink's thread: {error}"),
-            )
-        })?;
-        Ok(Self {
-            input: decoding.input.clone(),
-            decoder: Decoder::new(decoding),
-            pipeline,
-            outbox,
-            alerts: Vec::new(),
-            fired: 0,
-        })
+    #[test]
+    fn the_environment_names_the_run() {
+        let with = |set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|name| (*name).to_owned()).collect();
+            run_name(&move |name| set.iter().any(|set| set == name).then(|| "7".to_owned()))
+        };
+        assert_eq!(with(&["SLURM_JOB_ID"]), "slurm-7");
+        assert_eq!(with(&["SLURM_JOB_ID", "WANDB_RUN_ID"]), "7");
+        assert_eq!(
+            run_name(&|_| Some(String::new())).len(),
+            "20260131-120000".len()
+        );
     }
-
-    /// Takes bytes; `caught_up` says that no more are waiting, so that there is
-    /// no reason to wait for a fuller batch.
-    pub(super) fn take(&mut self, bytes: &[u8], caught_up: bool) {
-        self.decoder.set_now(now());
-        self.decoder.push(bytes);
-        if caught_up || self.decoder.rows() >= SEGMENT_ROWS {
-            self.process();
-        }
-    }
-
-    /// Nothing came in for a while.
-    pub(super) fn idle(&mut self) {
-        self.decoder.set_now(now());
-        self.decoder.release();
-        self.process();
-        self.pipeline.tick(now(), &mut self.alerts);
-        self.send();
-    }
-
-    fn process(&mut self) {
-        if self.decoder.rows() > 0 {
-            self.pipeline.submit(self.decoder.take(), &mut self.alerts);
-            if let Some(spent) = self.pipeline.collect(&mut self.alerts) {
-                self.decoder.recycle(spent);
-            }
-        }
-        self.send();
-    }
-
-    fn send(&mut self) {
-        for alert in self.alerts.drain(..) {
-            self.fired += u64::from(alert.state == State::Firing);
-            self.outbox.send(&Arc::new(alert));
-        }
-    }
-
-    /// The stream is over: last words, then the summary.
-    pub(super) fn finish(mut self, quiet: bool) -> Ending {
-        self.decoder.finish();
-        self.process();
-        self.pipeline.finish("unknown", &mut self.alerts);
-        self.send();
-        let mut ending = Ending::Fine;
-        for report in self.outbox.close(FLUSH) {
-            if !report.is_complete() && !report.broken_pipe {
-                say(&format!("runwatch: {report}"));
-                ending = ending.max(Ending::Delivery);
-            }
-        }
-        if self.pipeline.quarantined() {
-            ending = ending.max(Ending::Detector);
-        }
-        if !quiet {
-            summarize(&self.input, &self.decoder.tally());
-            say(&format!(
-                "runwatch: {}",
-                count(self.fired, "alert", "alerts")
-            ));
-        }
-        ending
-    }
-}
-
-/// The wall clock, in seconds since 1970.
-fn now() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |time| time.as_secs_f64())
 }

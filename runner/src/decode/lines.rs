@@ -86,6 +86,11 @@ impl Lines {
         if !self.buffer.is_empty() {
             each(self.ended + 1, &self.buffer);
         }
+        self.forget();
+    }
+
+    /// Drops the unfinished line.
+    pub(crate) fn forget(&mut self) {
         self.buffer.clear();
         self.parted = false;
         self.dropping = false;

@@ -44,7 +44,7 @@ use keys::{Keys, START};
 use lines::Lines;
 use restart::Counter;
 use row::{Evidence, Row};
-use runs::{NO_SLOT, Runs};
+use runs::{Focus, NO_SLOT, Runs};
 use traceback::{Part, before_header};
 
 use crate::names::{self, Names, Role};
@@ -59,6 +59,8 @@ pub struct Options {
     pub project: String,
     /// The run of rows that name none.
     pub run: String,
+    /// The rank of rows that name none, as the input's path has it.
+    pub rank: Option<u32>,
     /// The table of canonical names.
     pub names: Names,
     /// What the detectors want.
@@ -81,6 +83,7 @@ impl Default for Options {
             input: "stdin".into(),
             project: "default".into(),
             run: "default".into(),
+            rank: None,
             names: Names::default(),
             interests: Arc::default(),
             max_line: 1 << 20,
@@ -151,6 +154,26 @@ pub struct Decoder {
     lines: Lines,
     formats: Formats,
     inner: Inner,
+}
+
+/// What is remembered of one input of several that are read in turn.
+pub struct Stream {
+    start: Start,
+    lines: Lines,
+    formats: Formats,
+    input: Arc<str>,
+    rank: Option<u32>,
+    bar: progress::Progress,
+    steps: bool,
+    finer: bool,
+    epochs: epochs::Epochs,
+    jsons: Writer,
+    dicts: Writer,
+    tracebacks: traceback::Tracebacks,
+    events: event::Events,
+    focus: Focus,
+    tally: Tally,
+    refused: u64,
 }
 
 /// What an input turned out to be.
@@ -255,28 +278,60 @@ impl Decoder {
         self.inner.segment.now = now;
     }
 
-    /// Goes on with another input, whose rows without a run belong to `run`.
-    /// Call after [`Self::finish`] and [`Self::take`]. Runs and metrics that
-    /// both inputs name are the same ones.
-    pub fn begin(&mut self, input: &str, run: &str) {
+    /// Goes on with another input, whose rows without a run belong to `run`,
+    /// and those without a rank to `rank`. Call after [`Self::finish`] and
+    /// [`Self::take`]. Runs and metrics that both inputs name are the same ones.
+    pub fn begin(&mut self, input: &str, run: &str, rank: Option<u32>) {
+        let mut stream = self.stream(input, run, rank);
+        self.switch(&mut stream);
+    }
+
+    /// Another input, for [`Self::switch`].
+    pub fn stream(&mut self, input: &str, run: &str, rank: Option<u32>) -> Stream {
+        Stream {
+            start: Start::of(self.inner.options.format),
+            lines: Lines::new(self.inner.options.max_line),
+            formats: Formats::new(&self.inner.options),
+            input: input.into(),
+            rank,
+            bar: progress::Progress::default(),
+            steps: false,
+            finer: false,
+            epochs: epochs::Epochs::default(),
+            jsons: Writer::of_json(),
+            dicts: Writer::of_dicts(),
+            tracebacks: traceback::Tracebacks::default(),
+            events: event::Events::default(),
+            focus: self.inner.runs.named(run),
+            tally: Tally::default(),
+            refused: 0,
+        }
+    }
+
+    /// Goes on with the input that `stream` holds, and leaves there what is
+    /// remembered of the one read so far: inputs that grow at the same time are
+    /// read in turn. Call after [`Self::take`], as a segment is of one input.
+    pub fn switch(&mut self, stream: &mut Stream) {
+        use std::mem::swap;
         let inner = &mut self.inner;
-        self.start = Start::of(inner.options.format);
-        self.lines = Lines::new(inner.options.max_line);
-        self.formats = Formats::new(&inner.options);
-        inner.options.input = input.into();
-        inner.segment.input = inner.options.input.clone();
-        inner.runs.set_default(run);
-        inner.bar = progress::Progress::default();
-        inner.steps = false;
-        inner.jsons = Writer::of_json();
-        inner.dicts = Writer::of_dicts();
-        inner.finer = false;
-        inner.epochs = epochs::Epochs::default();
-        inner.tracebacks = traceback::Tracebacks::default();
-        inner.events = event::Events::default();
-        inner.tally = Tally::default();
+        swap(&mut self.start, &mut stream.start);
+        swap(&mut self.lines, &mut stream.lines);
+        swap(&mut self.formats, &mut stream.formats);
+        swap(&mut inner.options.input, &mut stream.input);
+        swap(&mut inner.options.rank, &mut stream.rank);
+        swap(&mut inner.bar, &mut stream.bar);
+        swap(&mut inner.steps, &mut stream.steps);
+        swap(&mut inner.finer, &mut stream.finer);
+        swap(&mut inner.epochs, &mut stream.epochs);
+        swap(&mut inner.jsons, &mut stream.jsons);
+        swap(&mut inner.dicts, &mut stream.dicts);
+        swap(&mut inner.tracebacks, &mut stream.tracebacks);
+        swap(&mut inner.events, &mut stream.events);
+        swap(&mut inner.runs.focus, &mut stream.focus);
+        swap(&mut inner.tally, &mut stream.tally);
         // What was refused is counted by input, like everything else.
-        inner.runs.refused = 0;
+        swap(&mut inner.runs.refused, &mut stream.refused);
+        inner.segment.input = inner.options.input.clone();
     }
 
     /// Takes bytes as they come.
@@ -346,6 +401,14 @@ impl Decoder {
         formats.finish(&mut Out::new(inner, formats::PAIRS));
         inner.tracebacks.release();
         inner.raise();
+    }
+
+    /// Ends the input where it broke off: the line that has no end is no line,
+    /// since half a number would be another number.
+    pub fn break_off(&mut self) {
+        self.settle();
+        self.lines.forget();
+        self.finish();
     }
 
     /// Takes the last line, if it was not ended.
@@ -456,6 +519,7 @@ impl Inner {
         let cleaned = clean::clean(piece, &mut scratch);
         let line = Line {
             number,
+            rank: cleaned.rank.or(self.options.rank),
             bar: None,
             ..Line::of(&cleaned)
         };
@@ -522,8 +586,7 @@ impl Inner {
                 self.read_plain(&line.with(before), formats);
             }
             formats.finish(&mut Out::new(self, formats::PAIRS));
-            let run = self.runs.latest();
-            let step = self.runs.state(run).step;
+            let (run, step) = self.runs.latest();
             self.tracebacks.begin(line, run, step);
             self.raise();
             return self.needles(line);
@@ -542,8 +605,7 @@ impl Inner {
         if self.record(line, formats) {
             return;
         }
-        let run = self.runs.latest();
-        let step = self.runs.state(run).step;
+        let (run, step) = self.runs.latest();
         if !self.tracebacks.begin_syntax_error(line, run, step) {
             self.plain_line(line);
         }
@@ -742,7 +804,7 @@ impl Inner {
         self.tally.count(self.format, line.number);
         self.tally.refused_fields += u64::from(self.row.refused);
         let bar = self.bar_step();
-        let rank = rank.unwrap_or(NO_RANK);
+        let rank = rank.or(self.options.rank).unwrap_or(NO_RANK);
         let time = match self.row.time {
             Some(time) => time,
             None => self.time_of(line.stamp),

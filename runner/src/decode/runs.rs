@@ -26,6 +26,9 @@ pub(super) enum StepSource {
     Counted,
 }
 
+/// No run: there were too many.
+pub(super) const NO_RUN: RunId = RunId::MAX;
+
 /// What is known of a series' last value, for detectors that want edges only.
 const UNSEEN: u8 = 0;
 const FINITE: u8 = 1;
@@ -131,6 +134,29 @@ impl Seen {
     }
 }
 
+/// Which runs an input is about, whose rows do not say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Focus {
+    /// The run of rows that name none, or [`NO_RUN`].
+    default: RunId,
+    /// The run of the last row.
+    latest: RunId,
+    /// Something fatal was printed since the last row.
+    pub(super) died: bool,
+    /// The default is one that began after another.
+    restarted: bool,
+}
+
+impl Focus {
+    fn on(run: RunId) -> Self {
+        Self {
+            default: run,
+            latest: run,
+            ..Self::default()
+        }
+    }
+}
+
 /// All runs of a stream.
 #[derive(Debug)]
 pub(super) struct Runs {
@@ -140,13 +166,7 @@ pub(super) struct Runs {
     /// The key of the last lookup, for streams that name one run on every line.
     last: (Vec<u8>, RunId),
     project: Arc<str>,
-    default: RunId,
-    /// The run of the last row.
-    latest: RunId,
-    /// Something fatal was printed since the last row.
-    pub(super) died: bool,
-    /// The default is one that began after another.
-    restarted: bool,
+    pub(super) focus: Focus,
     limit: usize,
     /// Records that were not kept because there were too many runs.
     pub(super) refused: u64,
@@ -162,42 +182,27 @@ impl Runs {
             by_name: FxHashMap::default(),
             last: (Vec::new(), 0),
             project: project.into(),
-            default: 0,
-            latest: 0,
-            died: false,
-            restarted: false,
+            focus: Focus::default(),
             limit,
             refused: 0,
         };
-        runs.set_default(run);
+        runs.focus = runs.named(run);
+        runs.last = (run.as_bytes().to_vec(), runs.focus.default);
         runs
     }
 
-    /// Names the run of rows that name none.
-    pub(super) fn set_default(&mut self, run: &str) {
-        let known = self.by_name.get(run.as_bytes()).copied();
-        self.default = known.unwrap_or_else(|| {
-            let names = Run {
-                project: self.project.clone(),
-                run: run.into(),
-            };
-            self.add(run.as_bytes(), names)
-        });
-        self.last = (run.as_bytes().to_vec(), self.default);
-        self.latest = self.default;
-        self.died = false;
-        self.restarted = false;
-    }
-
-    /// The run of the last row: what is said without naming one is about it.
-    pub(super) fn latest(&self) -> RunId {
-        self.latest
+    /// The run of the last row, about which is what is said without naming one,
+    /// and its step. [`NO_RUN`] when there was no room for it.
+    pub(super) fn latest(&self) -> (RunId, i64) {
+        let run = self.focus.latest;
+        let step = self.states.get(run as usize).map_or(0, |state| state.step);
+        (run, step)
     }
 
     /// A row names its run.
     #[inline]
     pub(super) fn went_on(&mut self, run: RunId) -> RunId {
-        self.latest = run;
+        self.focus.latest = run;
         run
     }
 
@@ -212,16 +217,16 @@ impl Runs {
         rank: u32,
         counter: Counter,
     ) -> RunId {
-        let died = std::mem::take(&mut self.died);
+        let died = std::mem::take(&mut self.focus.died);
         let state = &mut self.states[run as usize];
-        self.latest = run;
+        self.focus.latest = run;
         if let Some(step) = state.own_step(row, bar)
-            && run == self.default
+            && run == self.focus.default
             && state.seen(rank).course.restarts(row, step, counter, died)
         {
             self.restart();
         }
-        self.latest
+        self.focus.latest
     }
 
     /// Begins another run of the stream: `NAME#2`, `NAME#3`, …
@@ -229,9 +234,9 @@ impl Runs {
         if self.runs.len() >= self.limit {
             return;
         }
-        let before = &self.runs[self.default as usize].run;
+        let before = &self.runs[self.focus.default as usize].run;
         let (name, mut number) = match before.rsplit_once('#') {
-            Some((name, number)) if self.restarted => (name, number.parse().unwrap_or(1)),
+            Some((name, number)) if self.focus.restarted => (name, number.parse().unwrap_or(1)),
             _ => (&**before, 1u32),
         };
         let run = loop {
@@ -245,14 +250,37 @@ impl Runs {
             project: self.project.clone(),
             run: run.as_str().into(),
         };
-        self.default = self.add(run.as_bytes(), names);
-        self.latest = self.default;
-        self.restarted = true;
+        self.focus.default = self.add(run.as_bytes(), names);
+        self.focus.latest = self.focus.default;
+        self.focus.restarted = true;
     }
 
-    /// The run of rows that name none.
-    pub(super) fn default(&self) -> RunId {
-        self.default
+    /// The run of this name, known or new, or none when that would be one too
+    /// many. There is always room for the first.
+    pub(super) fn named(&mut self, run: &str) -> Focus {
+        if let Some(&known) = self.by_name.get(run.as_bytes()) {
+            return Focus::on(known);
+        }
+        if self.runs.len() >= self.limit.max(1) {
+            return Focus::on(NO_RUN);
+        }
+        let names = Run {
+            project: self.project.clone(),
+            run: run.into(),
+        };
+        Focus::on(self.add(run.as_bytes(), names))
+    }
+
+    /// The run of rows that name none, if there was room for it.
+    pub(super) fn default(&self) -> Option<RunId> {
+        (self.focus.default != NO_RUN).then_some(self.focus.default)
+    }
+
+    /// The same, and counts a row that has none.
+    #[inline]
+    fn default_of_row(&mut self) -> Option<RunId> {
+        self.refused += u64::from(self.focus.default == NO_RUN);
+        self.default()
     }
 
     fn add(&mut self, key: &[u8], run: Run) -> RunId {
@@ -280,7 +308,7 @@ impl Runs {
     #[inline]
     pub(super) fn of(&mut self, row: &Row) -> Option<RunId> {
         if !row.has_run && !row.has_project {
-            return Some(self.default);
+            return self.default_of_row();
         }
         if !row.has_project {
             if self.last.0 == row.run {
@@ -302,7 +330,8 @@ impl Runs {
         let mut key = if row.has_run {
             row.run.clone()
         } else {
-            self.runs[self.default as usize].run.as_bytes().to_vec()
+            let default = self.default_of_row()?;
+            self.runs[default as usize].run.as_bytes().to_vec()
         };
         if own_project {
             // A NUL cannot stand in a name that was printed.
@@ -320,7 +349,7 @@ impl Runs {
                 let run = if row.has_run {
                     text(&row.run)
                 } else {
-                    self.runs[self.default as usize].run.clone()
+                    self.runs[self.focus.default as usize].run.clone()
                 };
                 let project = if own_project {
                     text(&row.project)

@@ -6,7 +6,7 @@ use memchr::memmem;
 use super::Inner;
 use super::event::Event;
 use super::format::Line;
-use super::runs::NO_SLOT;
+use super::runs::{NO_RUN, NO_SLOT};
 use super::time;
 use super::traceback::Exception;
 use crate::record::{Mask, NO_RANK, RunId, Text};
@@ -55,7 +55,9 @@ impl Inner {
             if memmem::find(line.text, needle.as_bytes()).is_none() {
                 continue;
             }
-            let run = self.runs.default();
+            let Some(run) = self.runs.default() else {
+                return;
+            };
             let step = self.runs.state(run).step;
             self.say(Said {
                 run,
@@ -78,7 +80,7 @@ impl Inner {
             return;
         }
         for exception in std::mem::take(&mut self.tracebacks.done) {
-            self.runs.died = true;
+            self.runs.focus.died = true;
             self.raised(exception);
         }
     }
@@ -113,13 +115,12 @@ impl Inner {
     }
 
     fn tell(&mut self, line: &Line<'_>, event: Event) {
-        self.runs.died |= event.is_fatal();
+        self.runs.focus.died |= event.is_fatal();
         let mask = self.options.interests.event(event.name);
         if mask == 0 {
             return;
         }
-        let run = self.runs.latest();
-        let step = self.runs.state(run).step;
+        let (run, step) = self.runs.latest();
         self.say(Said {
             run,
             step,
@@ -139,6 +140,9 @@ impl Inner {
     }
 
     fn say(&mut self, said: Said<'_>) {
+        if said.run == NO_RUN {
+            return;
+        }
         let state = self.runs.state(said.run);
         if state.slot == NO_SLOT {
             state.slot = self.segment.batches.len() as u32;

@@ -1,0 +1,191 @@
+//! Detection while it happens, of one input or of several in turn.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::anyhow;
+
+use super::output::{count, say, summarize};
+use crate::alert::{Alert, State};
+use crate::decode::{self, Decoder, Stream};
+use crate::deliver::{Outbox, Sink};
+use crate::exit::{Ending, Failure};
+use crate::pipeline::{Pipeline, SEGMENT_ROWS};
+
+/// How long sinks may take to empty their queues at the end.
+const FLUSH: Duration = Duration::from_secs(20);
+/// Alerts that may wait for one sink.
+const WAITING: usize = 1024;
+
+/// Streams that are being watched.
+pub(super) struct Live {
+    decoder: Decoder,
+    inputs: Vec<Input>,
+    /// The input whose stream the decoder has.
+    current: usize,
+    pub(super) pipeline: Pipeline,
+    outbox: Outbox,
+    alerts: Vec<Alert>,
+    fired: u64,
+}
+
+struct Input {
+    name: Arc<str>,
+    run: String,
+    rank: Option<u32>,
+    /// Of the current input, it is none: the decoder has the real one.
+    stream: Stream,
+}
+
+impl Live {
+    /// Watches one input, which is number 0.
+    pub(super) fn new(
+        decoding: decode::Options,
+        pipeline: Pipeline,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Result<Self, Failure> {
+        let outbox = Outbox::new(sinks, WAITING).map_err(|error| {
+            Failure::new(
+                Ending::Usage,
+                anyhow!("cannot start a sink's thread: {error}"),
+            )
+        })?;
+        let (name, run, rank) = (decoding.input.clone(), decoding.run.clone(), decoding.rank);
+        let mut decoder = Decoder::new(decoding);
+        let stream = decoder.stream(&name, &run, rank);
+        Ok(Self {
+            decoder,
+            inputs: vec![Input {
+                name,
+                run,
+                rank,
+                stream,
+            }],
+            current: 0,
+            pipeline,
+            outbox,
+            alerts: Vec::new(),
+            fired: 0,
+        })
+    }
+
+    /// Watches another input too, whose number is the next one.
+    pub(super) fn add(&mut self, name: &str, run: &str, rank: Option<u32>) {
+        let stream = self.decoder.stream(name, run, rank);
+        self.inputs.push(Input {
+            name: name.into(),
+            run: run.to_owned(),
+            rank,
+            stream,
+        });
+    }
+
+    /// Goes on with this input.
+    pub(super) fn on(&mut self, input: usize) -> &mut Self {
+        if input != self.current {
+            // A segment is of one input.
+            self.process();
+            self.decoder.switch(&mut self.inputs[input].stream);
+            // What came out is the stream of the input before.
+            let (low, high) = (input.min(self.current), input.max(self.current));
+            let (before, from) = self.inputs.split_at_mut(high);
+            std::mem::swap(&mut before[low].stream, &mut from[0].stream);
+            self.current = input;
+        }
+        self
+    }
+
+    /// Takes bytes; `caught_up` says that no more are waiting, so that there is
+    /// no reason to wait for a fuller batch.
+    pub(super) fn take(&mut self, bytes: &[u8], caught_up: bool) {
+        self.decoder.set_now(now());
+        self.decoder.push(bytes);
+        if caught_up || self.decoder.rows() >= SEGMENT_ROWS {
+            self.process();
+        }
+    }
+
+    /// The input went quiet.
+    pub(super) fn rest(&mut self) {
+        self.decoder.set_now(now());
+        self.decoder.release();
+        self.process();
+    }
+
+    /// Time passes with nothing to read.
+    pub(super) fn tick(&mut self) {
+        self.process();
+        self.pipeline.tick(now(), &mut self.alerts);
+        self.send();
+    }
+
+    /// The input broke off and begins anew.
+    pub(super) fn anew(&mut self, quiet: bool) {
+        self.decoder.break_off();
+        self.process();
+        let Input {
+            name, run, rank, ..
+        } = &self.inputs[self.current];
+        if !quiet {
+            summarize(name, &self.decoder.tally());
+            say(&format!("runwatch: {name} begins anew"));
+        }
+        self.decoder.begin(name, run, *rank);
+    }
+
+    fn process(&mut self) {
+        if self.decoder.rows() > 0 {
+            self.pipeline.submit(self.decoder.take(), &mut self.alerts);
+            if let Some(spent) = self.pipeline.collect(&mut self.alerts) {
+                self.decoder.recycle(spent);
+            }
+        }
+        self.send();
+    }
+
+    fn send(&mut self) {
+        for alert in self.alerts.drain(..) {
+            self.fired += u64::from(alert.state == State::Firing);
+            self.outbox.send(&Arc::new(alert));
+        }
+    }
+
+    /// The streams are over: last words, then the summary.
+    pub(super) fn finish(mut self, quiet: bool) -> Ending {
+        let mut tallies = Vec::new();
+        for input in 0..self.inputs.len() {
+            self.on(input).decoder.finish();
+            self.process();
+            tallies.push((self.inputs[input].name.clone(), self.decoder.tally()));
+        }
+        self.pipeline.finish("unknown", &mut self.alerts);
+        self.send();
+        let mut ending = Ending::Fine;
+        for report in self.outbox.close(FLUSH) {
+            if !report.is_complete() && !report.broken_pipe {
+                say(&format!("runwatch: {report}"));
+                ending = ending.max(Ending::Delivery);
+            }
+        }
+        if self.pipeline.quarantined() {
+            ending = ending.max(Ending::Detector);
+        }
+        if !quiet {
+            for (name, tally) in &tallies {
+                summarize(name, tally);
+            }
+            say(&format!(
+                "runwatch: {}",
+                count(self.fired, "alert", "alerts")
+            ));
+        }
+        ending
+    }
+}
+
+/// The wall clock, in seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |time| time.as_secs_f64())
+}
