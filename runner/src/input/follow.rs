@@ -81,12 +81,13 @@ impl Follow {
                 }
                 return;
             }
-            if self.first && fs::metadata(&path).is_err() {
+            let there = fs::metadata(&path).is_ok();
+            if self.first && !there {
                 let text = format!("waiting for `{}` to appear", path.display());
                 seen(Seen::Note(text));
             }
             self.known.insert(path.clone());
-            let at_end = self.from_end && self.first;
+            let at_end = self.from_end && self.first && there;
             self.files.push(Tail::new(path, at_end));
         }
         if self.first {
@@ -216,13 +217,15 @@ mod tests {
 
     #[test]
     fn from_the_end_only_what_comes() {
-        let mut test = Test::new(&["*.log"]);
+        let mut test = Test::new(&["*.log", "later"]);
         test.follow.from_end = true;
         test.write("a.log", "old\n");
         assert_eq!(test.look(), ["0 is a.log"]);
+        test.write("later", "too\n");
+        assert_eq!(test.look(), ["1 is later", "1 \"too\\n\""]);
         test.append("a.log", "new\n");
         test.write("b.log", "all\n");
-        assert_eq!(test.look(), ["0 \"new\\n\"", "1 is b.log", "1 \"all\\n\""]);
+        assert_eq!(test.look(), ["0 \"new\\n\"", "2 is b.log", "2 \"all\\n\""]);
     }
 
     #[test]

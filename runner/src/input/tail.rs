@@ -41,6 +41,8 @@ struct Open {
     /// Another file has taken the name: this one gets one more look, for what
     /// its writer had not written yet.
     moved: bool,
+    /// It could not be read.
+    lost: bool,
 }
 
 /// What makes a file the same after its name has changed.
@@ -94,6 +96,9 @@ impl Tail {
                 look != Look::Done
             }
             Err(error) => {
+                if let State::Open(open) = &mut self.state {
+                    open.lost = true;
+                }
                 self.failed(&error, seen);
                 false
             }
@@ -145,6 +150,7 @@ impl Tail {
             file,
             read,
             moved: false,
+            lost: false,
         });
         Ok(())
     }
@@ -214,13 +220,16 @@ impl Open {
     /// of its name is opened in its place, and is the same one if it has the
     /// same beginning.
     fn reopened(&mut self, path: &Path) -> io::Result<Metadata> {
-        if let Ok(about) = self.file.metadata() {
+        if let Ok(about) = self.file.metadata()
+            && !self.lost
+        {
             return Ok(about);
         }
         let file = File::open(path)?;
         let about = file.metadata()?;
         self.file = file;
         self.id = id(&about);
+        self.lost = false;
         self.file.seek(SeekFrom::Start(self.read))?;
         Ok(about)
     }
