@@ -13,5 +13,6 @@ pub mod naming;
 pub mod open;
 pub mod passthrough;
 pub mod queue;
+mod tail;
 
 pub use queue::Queue;

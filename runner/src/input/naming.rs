@@ -41,7 +41,7 @@ impl Naming {
     pub fn expect<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>) {
         let keys: FxHashSet<Key> = paths.into_iter().map(|path| split(path).0).collect();
         let mut seen = FxHashSet::default();
-        for name in keys.iter().flat_map(|key| names(key)) {
+        for name in keys.iter().flat_map(names) {
             if !seen.insert(name.clone()) {
                 self.ambiguous.insert(name);
             }
