@@ -538,7 +538,7 @@ fn numbers_that_are_not_finite() {
         ),
         (
             "step:5/9 train_loss:3.5 step_avg:nanms",
-            "5: train_loss=3.5 step_avg=NaN",
+            "5: train_loss=3.5",
         ),
         (
             "step:5 - actor/kl:nan - actor/loss:-0.000",
@@ -687,7 +687,7 @@ fn the_nanogpt_family() {
     check(&[
         (
             "iter 12: loss 1.2500, time 131.31ms, mfu -100.00%",
-            "12: loss=1.25 time=131.31 mfu=-100",
+            "12: loss=1.25 time=131.31",
         ),
         (
             "step 250: train loss 3.5, val loss 3.75",
@@ -707,7 +707,7 @@ fn the_nanogpt_family() {
         ),
         (
             "step:0/15258 val_loss:10.5 train_time:0ms step_avg:nanms",
-            "0: val_loss=10.5 train_time=0 step_avg=NaN",
+            "0: val_loss=10.5 train_time=0",
         ),
         (
             "step 00099/00100 (99.00%) | loss: 2.5 | grad norm: 0.5 | lrm: 0.25 | dt: 12.50ms | tok/sec: 4,149 | bf16_mfu: 0.5 | epoch: 1 | total time: 2.50m",

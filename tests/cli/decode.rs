@@ -59,7 +59,7 @@ fn a_summary_says_what_is_there() {
         .stdout(
             "\
 train.log
-  format   nanogpt (nanoGPT, build-nanogpt): 2 records from line 1 on
+  format   nanogpt (nanoGPT, build-nanogpt: standard output and log file): 2 records from line 1 on
   records  2 in 3 lines
   run      train: 2 records, steps 10 to 20
   metric    values        first         last          min          max not finite

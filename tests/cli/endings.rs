@@ -138,7 +138,7 @@ fn an_interrupt_ends_a_review() {
     use std::os::unix::process::ExitStatusExt as _;
     let mut session = Test::new("review --plain -").start();
     // More than is decoded at once, so that some of it has been.
-    session.write(&NAN.repeat(20_000));
+    session.write(&"{\"step\": 1, \"loss\": NaN}\n".repeat(20_000));
     session.signal("INT");
     let (status, ..) = session.wait();
     // As by default: a shell shows 130.

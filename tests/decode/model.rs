@@ -180,6 +180,7 @@ impl Fields {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         let exact = value.abs() <= EXACT;
         match role(name) {
+            Role::Message => self.push(name, value),
             Role::Value => {
                 self.push(name, value);
                 let evidence = match NAMES.canonical(name) {

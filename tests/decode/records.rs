@@ -51,6 +51,7 @@ pub(crate) fn keep_all() -> Options {
         assert!(interests.add(0, &[everything]).is_empty());
         Options {
             interests: Arc::new(interests),
+            restarts: false,
             ..Options::default()
         }
     });

@@ -143,7 +143,7 @@ pub(super) fn decoding(
     rank: Option<u32>,
     pipeline: &Pipeline,
 ) -> decode::Options {
-    decoding_for(config, input, run, pipeline.interests())
+    decoding_for(config, input, run, rank, pipeline.interests())
 }
 
 /// What the decoder needs to know to decode what these interests ask for.
@@ -151,6 +151,7 @@ pub(super) fn decoding_for(
     config: &Config,
     input: &str,
     run: &str,
+    rank: Option<u32>,
     interests: Arc<Interests>,
 ) -> decode::Options {
     decode::Options {
@@ -163,6 +164,7 @@ pub(super) fn decoding_for(
         max_line: config.decode.max_line,
         max_metrics: config.decode.max_metrics,
         max_runs: config.decode.max_runs,
+        restarts: config.decode.restarts,
         format: None,
         patterns: config.patterns.clone(),
     }

@@ -159,7 +159,7 @@ fn shards(threads: Option<usize>) -> usize {
 }
 
 /// The name of an input in locations, and what its path says of it.
-fn names_of(path: &Path, naming: &mut Naming) -> (String, Named) {
+pub(super) fn names_of(path: &Path, naming: &mut Naming) -> (String, Named) {
     if path == Path::new("-") {
         let run = "default".to_owned();
         return ("stdin".to_owned(), Named { run, rank: None });
@@ -168,7 +168,7 @@ fn names_of(path: &Path, naming: &mut Naming) -> (String, Named) {
 }
 
 /// The path of a member below its archive, whatever it calls itself.
-fn within(archive: &Path, member: &str) -> PathBuf {
+pub(super) fn within(archive: &Path, member: &str) -> PathBuf {
     let parts = Path::new(member).components();
     let below = parts.filter(|part| matches!(part, Component::Normal(_)));
     archive.join(below.collect::<PathBuf>())

@@ -73,6 +73,7 @@ pub(super) fn config(
         max_line: reader.get("decode", "max-line", &size(KIB..=GIB)),
         max_metrics: reader.get("decode", "max-metrics", &count(1..=16_777_216)),
         max_runs: reader.get("decode", "max-runs", &count(1..=1_048_576)),
+        restarts: reader.get("decode", "restarts", &boolean()),
     };
     let names = names(reader);
     let patterns = super::patterns::read(reader);

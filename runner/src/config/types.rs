@@ -120,6 +120,8 @@ pub struct Decode {
     pub max_metrics: usize,
     /// The most runs.
     pub max_runs: usize,
+    /// Whether trainings that follow each other in one log are runs of their own.
+    pub restarts: bool,
 }
 
 /// `[console]`: how the console looks.

@@ -27,8 +27,6 @@ enum Steps {
     MmEngine,
     /// Iterations are counted from the beginning of each epoch.
     Mmcv,
-    /// Only records of progress are measurements.
-    Heartbeat,
 }
 
 /// How many records are looked at.
@@ -74,7 +72,6 @@ pub(super) static JSONS: [Dialect; 12] = [
             STEP, &[&["data_time", "time", "step"]])
     },
     Dialect {
-        steps: Steps::Heartbeat,
         ..plain("heartbeat", "Heartbeats of each rank (`heartbeat_rank0.jsonl`)",
             r#"{"ts": 1700000000.5, "pid": 123, "rank": 0, "step": 1, "msg": "progress", "loss": 2.5}"#,
             STEP, &[&["ts", "pid", "step", "msg"]])
@@ -175,9 +172,8 @@ impl Writer {
         (self.looks == 0 && self.steps == Steps::Printed).then_some(self.name)
     }
 
-    /// Looks at a record, puts its step right, and names it; `None` when it
-    /// measures nothing.
-    pub(super) fn see(&mut self, text: &[u8], row: &mut Row) -> Option<&'static str> {
+    /// Looks at a record, puts its step right, and names it.
+    pub(super) fn see(&mut self, text: &[u8], row: &mut Row) -> &'static str {
         if self.looks > 0 {
             self.looks -= 1;
             if let Some(known) = self.table.iter().find(|known| known.wrote(text)) {
@@ -190,13 +186,8 @@ impl Writer {
             Steps::Printed => {}
             Steps::MmEngine => self.count.mmengine(text, row),
             Steps::Mmcv => self.count.mmcv(text, row),
-            Steps::Heartbeat => {
-                let progress = [&br#""msg": "progress""#[..], br#""msg":"progress""#];
-                let is = |words: &&[u8]| memmem::find(text, words).is_some();
-                return progress.iter().any(is).then_some(self.name);
-            }
         }
-        Some(self.name)
+        self.name
     }
 }
 

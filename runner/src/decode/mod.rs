@@ -71,6 +71,8 @@ pub struct Options {
     pub max_metrics: usize,
     /// The most runs that are kept.
     pub max_runs: usize,
+    /// Whether trainings that follow each other in one input are runs of their own.
+    pub restarts: bool,
     /// The only format to read, by its name in [`formats`]; all if there is none.
     pub format: Option<&'static str>,
     /// Formats of the user's own, asked before all others.
@@ -89,6 +91,7 @@ impl Default for Options {
             max_line: 1 << 20,
             max_metrics: 16_384,
             max_runs: 4_096,
+            restarts: true,
             format: None,
             patterns: Vec::new(),
         }
@@ -660,10 +663,7 @@ impl Inner {
         };
         match read {
             Ok(()) if self.row.is_record(least) => {
-                let Some(name) = self.jsons.see(text, &mut self.row) else {
-                    return true;
-                };
-                self.format = name;
+                self.format = self.jsons.see(text, &mut self.row);
                 self.commit(line, least)
             }
             Ok(()) => false,
@@ -683,8 +683,7 @@ impl Inner {
         match read {
             Ok(end) => {
                 let committed = self.row.is_record(least) && {
-                    let name = self.dicts.see(&text[..end], &mut self.row);
-                    self.format = name.unwrap_or(formats::DICT);
+                    self.format = self.dicts.see(&text[..end], &mut self.row);
                     self.commit(line, least)
                 };
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
@@ -812,7 +811,7 @@ impl Inner {
         if time > self.segment.now || self.segment.now.is_nan() {
             self.segment.now = time;
         }
-        let run = if self.row.has_run {
+        let run = if self.row.has_run || !self.options.restarts {
             self.runs.went_on(run)
         } else {
             let counter = self.counter();

@@ -11,9 +11,13 @@ use clap::Args as ClapArgs;
 use super::Outcome;
 use super::options::{self, Configured};
 use super::output::{print, say};
-use super::review::names_of;
+use super::review::{names_of, within};
+use crate::config::Config;
 use crate::decode::{Decoder, Interests, formats};
 use crate::exit::{Ending, Failure};
+use crate::input::find::Found;
+use crate::input::naming::Naming;
+use crate::input::open::each_log;
 
 mod records;
 mod summary;
@@ -27,7 +31,7 @@ use summary::Summary;
 /// by the names that the job printed; NaN and the infinities are texts there.
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Args {
-    /// The logs, or `-` for standard input
+    /// Logs, folders of logs, archives, patterns in quotes, or `-` for standard input
     #[arg(required_unless_present = "list", value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// A table instead of the records: format, runs, metrics, what was skipped
@@ -53,66 +57,112 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     let format = args.format.as_deref().map(known).transpose()?;
     let loaded = args.configured.load()?;
-    let config = &loaded.config;
-    let mut out = Out::Open(BufWriter::new(io::stdout().lock()));
-    let mut ending = Ending::Fine;
-    for path in &args.paths {
-        let (input, run) = names_of(path);
-        let wanted = Arc::new(Interests::everything());
-        let mut decoder = Decoder::new(crate::decode::Options {
-            format,
-            ..options::decoding_for(config, &input, &run, wanted)
-        });
-        let mut summary = args.summary.then(Summary::default);
-        if let Err(error) = decode(path, &mut decoder, summary.as_mut(), &mut out) {
-            say(&Failure::new(Ending::Input, error).to_string());
-            ending = Ending::Input;
+    let found = Found::all(&args.paths);
+    let mut naming = Naming::default();
+    naming.expect(found.files.iter().map(PathBuf::as_path));
+    let mut reading = Reading {
+        args,
+        config: &loaded.config,
+        format,
+        naming,
+        out: Out::Open(BufWriter::new(io::stdout().lock())),
+        ending: Ending::Fine,
+    };
+    for text in found.problems {
+        reading.problem(anyhow!(text));
+    }
+    for path in &found.files {
+        if let Err(error) = reading.input(path) {
+            reading.problem(error);
         }
-        if let Some(summary) = summary {
-            out.write(|out| summary.write(&input, &decoder.tally(), out));
-        } else if let Some((line, problem)) = decoder.tally().first_malformed {
-            say(&format!("runwatch: {input}:{line}: {problem}"));
-        }
-        if matches!(out, Out::Closed) {
+        if matches!(reading.out, Out::Closed) {
             break;
         }
     }
-    out.write(Write::flush);
-    Ok(ending)
+    reading.out.write(Write::flush);
+    Ok(reading.ending)
 }
 
-fn decode(
-    path: &Path,
-    decoder: &mut Decoder,
-    mut summary: Option<&mut Summary>,
-    out: &mut Out<'_>,
-) -> Result<()> {
-    let shown = path.display();
-    let mut input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        let file = File::open(path).with_context(|| format!("cannot open `{shown}`"))?;
-        Box::new(file)
-    };
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let len = match input.read(&mut buffer) {
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).with_context(|| format!("cannot read `{shown}`")),
+/// What is at work while the inputs are read one after the other.
+struct Reading<'a> {
+    args: &'a Args,
+    config: &'a Config,
+    format: Option<&'static str>,
+    naming: Naming,
+    out: Out<'a>,
+    ending: Ending,
+}
+
+impl Reading<'_> {
+    /// Says what is wrong with an input; the others are still worth reading.
+    fn problem(&mut self, error: anyhow::Error) {
+        say(&Failure::new(Ending::Input, error).to_string());
+        self.ending = Ending::Input;
+    }
+
+    /// Reads an input: a log, or an archive of logs.
+    fn input(&mut self, path: &Path) -> Result<()> {
+        let shown = path.display();
+        let mut from: Box<dyn Read> = if path == Path::new("-") {
+            Box::new(io::stdin().lock())
+        } else {
+            Box::new(File::open(path).with_context(|| format!("cannot open `{shown}`"))?)
         };
-        if len == 0 {
-            decoder.finish();
+        let read = each_log(&mut from, &mut |member, bytes| {
+            let path = member.map_or_else(|| path.to_owned(), |member| within(path, member));
+            if let Err(error) = self.log(&path, bytes) {
+                self.problem(error);
+            }
+            !matches!(self.out, Out::Closed)
+        });
+        read.with_context(|| format!("cannot read all of `{shown}`"))
+    }
+
+    /// Reads a log: a whole input, or a member of the archive that it is.
+    fn log(&mut self, path: &Path, bytes: &mut dyn Read) -> Result<()> {
+        let (input, named) = names_of(path, &mut self.naming);
+        let wanted = Arc::new(Interests::everything());
+        let mut decoder = Decoder::new(crate::decode::Options {
+            format: self.format,
+            ..options::decoding_for(self.config, &input, &named.run, named.rank, wanted)
+        });
+        let mut summary = self.args.summary.then(Summary::default);
+        let read = self.decode(&mut decoder, bytes, summary.as_mut());
+        let tally = decoder.tally();
+        if let Some(summary) = summary {
+            self.out.write(|out| summary.write(&input, &tally, out));
+        } else if let Some((line, problem)) = tally.first_malformed {
+            say(&format!("runwatch: {input}:{line}: {problem}"));
         }
-        decoder.push(&buffer[..len]);
-        let segment = decoder.take();
-        match &mut summary {
-            Some(summary) => summary.add(&segment),
-            None => out.write(|out| records::write(&segment, out)),
-        }
-        decoder.recycle(segment);
-        if len == 0 || matches!(out, Out::Closed) {
-            return Ok(());
+        read.with_context(|| format!("cannot read `{input}` after line {}", tally.lines))
+    }
+
+    fn decode(
+        &mut self,
+        decoder: &mut Decoder,
+        bytes: &mut dyn Read,
+        mut summary: Option<&mut Summary>,
+    ) -> io::Result<()> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let read = match bytes.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read,
+            };
+            match &read {
+                Ok(0) => decoder.finish(),
+                Ok(len) => decoder.push(&buffer[..*len]),
+                Err(_) => decoder.break_off(),
+            }
+            let segment = decoder.take();
+            match &mut summary {
+                Some(summary) => summary.add(&segment),
+                None => self.out.write(|out| records::write(&segment, out)),
+            }
+            decoder.recycle(segment);
+            if read? == 0 || matches!(self.out, Out::Closed) {
+                return Ok(());
+            }
         }
     }
 }

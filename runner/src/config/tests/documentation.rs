@@ -41,7 +41,8 @@ fn the_defaults_are_these() {
         Decode {
             max_line: 1 << 20,
             max_metrics: 16_384,
-            max_runs: 4096
+            max_runs: 4096,
+            restarts: true,
         }
     );
     assert_eq!(

@@ -44,6 +44,7 @@ min-severity = "info"            # default
 max-line = "1 MiB"               # default
 max-metrics = 16384              # default
 max-runs = 4096                  # default
+restarts = true                  # default
 
 [names]
 "my/objective" = "loss"          # runwatch.toml:10
