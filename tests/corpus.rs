@@ -18,11 +18,77 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use records::{Record, decode, decode_chunks, keep_all};
+use runwatch::decode::Tally;
 use serde_json::Value;
 
-/// The formats that the readers of JSON lines, Python dicts and keys with
-/// values cover.
-const FORMATS: [&str; 7] = [
+/// The kinds of logs by their folder, and the format that most of the records
+/// of each must be recognised as.
+const FORMATS: [(&str, &str); 61] = [
+    ("baselines_table_stdout", "baselines-table"),
+    ("catboost_error_tsv", "catboost-tsv"),
+    ("catboost_stdout", "catboost"),
+    ("cleanrl_stdout", "cleanrl"),
+    ("clearml_offline", "clearml"),
+    ("colbert_stdout", "colbert"),
+    ("custom_stdout", "key-value"),
+    ("cyclegan_stdout", "cyclegan"),
+    ("deepspeed_stdout", "deepspeed"),
+    ("detr_log_txt_jsonl", "detr-json"),
+    ("detr_metriclogger_stdout", "metric-logger"),
+    ("dreamerv3_metrics_jsonl", "dreamer"),
+    ("fairseq_json_stdout", "fairseq-json"),
+    ("heartbeat_jsonl", "heartbeat"),
+    ("hf_trainer_state_json", "trainer-state"),
+    ("hf_trainer_stdout", "hf-trainer"),
+    ("jax_openpi_stdout", "openpi"),
+    ("keras_csvlogger", "keras-csv"),
+    ("keras_progress", "keras"),
+    ("lightgbm_stdout", "lightgbm"),
+    ("lightning_metrics_csv", "lightning-csv"),
+    ("lightning_progress_bar", "lightning"),
+    ("llamafactory_trainer_log_jsonl", "llamafactory-jsonl"),
+    ("llmc_main_log", "llm-c"),
+    ("llmc_stdout", "llm-c"),
+    ("maskrcnn_benchmark_stdout", "detectron2"),
+    ("maxtext_stdout", "maxtext"),
+    ("megatron_stdout", "megatron"),
+    ("mlflow_file_store", "mlflow"),
+    ("mlperf_mllog", "mlperf"),
+    ("mmengine_scalars_json", "mmengine-json"),
+    ("mmengine_stdout", "mmengine"),
+    ("modded_nanogpt", "modded-nanogpt"),
+    ("mxnet_stdout", "mxnet"),
+    ("nanochat_stdout", "nanochat"),
+    ("nanogpt_family", "nanogpt"),
+    ("olmo_stdout", "olmo"),
+    ("openai_logger_progress_csv", "openai-csv"),
+    ("paddle_stdout", "paddle"),
+    ("rllib_progress_csv", "rllib-csv"),
+    ("sb3_monitor_csv", "sb3-monitor"),
+    ("sb3_progress_csv", "sb3-csv"),
+    ("sb3_progress_json", "sb3-json"),
+    ("sb3_table_stdout", "sb3-table"),
+    ("sglang_stdout", "sglang"),
+    ("tfevents", "tfevents"),
+    ("timm_stdout", "timm"),
+    ("timm_summary_csv", "timm-csv"),
+    ("torchrun_failure", "key-value"),
+    ("torchtitan_stdout", "torchtitan"),
+    ("torchtune_disklogger", "torchtune"),
+    ("torchtune_stdout", "torchtune"),
+    ("trl_dpo_stdout", "trl-dpo"),
+    ("trl_grpo_stdout", "trl-grpo"),
+    ("trl_sft_stdout", "trl-sft"),
+    ("ultralytics_results_csv", "ultralytics-csv"),
+    ("ultralytics_stdout", "ultralytics"),
+    ("verl_stdout", "verl"),
+    ("vllm_stdout", "vllm"),
+    ("wandb_run_binary", "wandb"),
+    ("xgboost_stdout", "xgboost"),
+];
+
+/// The kinds of logs whose incidents are known one by one.
+const REVIEWED: [&str; 7] = [
     "hf_trainer_stdout",
     "trl_grpo_stdout",
     "trl_dpo_stdout",
@@ -30,6 +96,78 @@ const FORMATS: [&str; 7] = [
     "llamafactory_trainer_log_jsonl",
     "dreamerv3_metrics_jsonl",
     "nanogpt_family",
+];
+
+/// Logs in which more records are read than the facts count, how many, and why.
+/// docs/formats.md has the same table for people.
+const DIFFERENCES: [(&str, u64, &str); 15] = [
+    (
+        "nanogpt_family/cecilia_build_nanogpt_train.log",
+        19_227,
+        "the facts count steps from 10,000 on",
+    ),
+    (
+        "llmc_stdout/llmc_slurm_ok_19560.log",
+        19_639,
+        "losses of the validation",
+    ),
+    (
+        "llmc_stdout/llmc_slurm_nan_long.log",
+        16_321,
+        "losses of the validation",
+    ),
+    (
+        "llmc_stdout/llmc_slurm_nan_timelimit.log",
+        905,
+        "losses of the validation",
+    ),
+    ("nanochat_stdout/nanochat_pretrain.log", 103, "evaluations"),
+    ("olmo_stdout/olmo_1b_train_long.log", 7_668, "evaluations"),
+    (
+        "keras_progress/itml_keras3_cr_ansi_kbdint.txt",
+        73,
+        "the loss printed at the end",
+    ),
+    (
+        "detr_metriclogger_stdout/dino_train.out",
+        9_943,
+        "the facts leave `Epoch: [E/N]` out",
+    ),
+    (
+        "mlperf_mllog/lambda_bert_srun_crash.log",
+        87,
+        "evaluations printed as dicts",
+    ),
+    (
+        "paddle_stdout/resnets3d_paddle_train.log",
+        125,
+        "validation, and ends of epochs",
+    ),
+    (
+        "mxnet_stdout/mxnet_cls_train.log",
+        332,
+        "accuracies by epoch, changes of lr",
+    ),
+    (
+        "cyclegan_stdout/cyclegan_train.log",
+        19,
+        "the facts have no rule for it",
+    ),
+    (
+        "custom_stdout/ai8x_distill_training.log",
+        3_565,
+        "summaries of epochs",
+    ),
+    (
+        "lightning_progress_bar/pl26_rich.log",
+        1,
+        "the facts have no rule for it",
+    ),
+    (
+        "timm_stdout/timm_train_stdout.log",
+        36,
+        "evaluations, and the results as JSON",
+    ),
 ];
 
 /// The folder of logs, if this machine has it.
@@ -55,33 +193,19 @@ fn expected(logs: &Path) -> Vec<Value> {
         .map(|line| {
             // Python writes NaN bare.
             let line = line.replace(": NaN", ": \"NaN\"");
+            let line = line.replace(": Infinity", ": \"Infinity\"");
+            let line = line.replace("NaN,", "null,").replace("NaN]", "null]");
             serde_json::from_str(&line).unwrap()
         })
-        .filter(|facts: &Value| {
-            let format = facts["path"].as_str().unwrap().split('/').next().unwrap();
-            FORMATS.contains(&format)
-        })
         .collect();
-    assert_eq!(known.len(), 17);
+    assert!(known.len() > 70);
     known
 }
 
-/// Where the facts about a log are of less than is in it: its true records,
-/// the first of them with a loss, and why.
-fn exception(path: &str) -> Option<(u64, f64)> {
-    match path {
-        // The facts count the rows whose steps fill their column, from 10,000
-        // on. The log has the steps 0 to 19,072.
-        "nanogpt_family/cecilia_build_nanogpt_train.log" => Some((19_073, 10.955003)),
-        _ => None,
-    }
-}
-
-/// The records that the facts do not count, by the names that they consist of:
-/// evaluations that build-nanogpt prints on lines of their own.
-fn beside(record: &Record) -> bool {
-    let names = ["validation loss", "HellaSwag accuracy"];
-    matches!(&record.values[..], [(name, _)] if names.contains(&name.as_str()))
+/// Whether the facts about a log are of its later part, so that its first loss
+/// is another.
+fn begins_earlier(path: &str) -> bool {
+    path.ends_with("cecilia_build_nanogpt_train.log") || path.ends_with("dino_train.out")
 }
 
 #[test]
@@ -90,30 +214,45 @@ fn every_record_is_read() {
     let mut wrong = Vec::new();
     for facts in expected(&logs) {
         let path = facts["path"].as_str().unwrap();
-        let (records, losses, malformed) = read(&logs.join(path), facts["loss_key"].as_str());
-        let exception = exception(path);
+        let (records, losses, tally) = read(&logs.join(path), facts["loss_key"].as_str());
         let mut compare = |what: &str, got: f64, facts: f64| {
-            // serde_json reads the last digit of a number inexactly.
-            let near = (got - facts).abs() <= 1e-15 * facts.abs();
-            let equal = near || (got.is_nan() && facts.is_nan());
+            // serde_json reads the last digit of a number inexactly, and the
+            // facts have some numbers rounded.
+            let near = (got - facts).abs() <= 1e-9 * facts.abs();
+            let equal = near || got == facts || (got.is_nan() && facts.is_nan());
             if !equal {
                 wrong.push(format!("{path}: {what} is {got} and not {facts}"));
             }
         };
-        let number = |field: &str| facts[field].as_f64().unwrap_or(f64::NAN);
-        let count = exception.map_or(number("records"), |(count, _)| count as f64);
+        let number = |field: &str| match facts[field].as_str() {
+            Some("Infinity") => f64::INFINITY,
+            _ => facts[field].as_f64().unwrap_or(f64::NAN),
+        };
+        let known = DIFFERENCES.iter().find(|(known, ..)| *known == path);
+        let count = known.map_or(number("records"), |(_, count, _)| *count as f64);
         compare("the number of records", records as f64, count);
-        compare("the number of malformed lines", malformed as f64, 0.0);
+        compare("the number of malformed lines", tally.malformed as f64, 0.0);
         if facts["loss_key"].is_string() {
-            let first = exception.map_or(number("first_loss"), |(_, first)| first);
-            compare("the first loss", losses[0], first);
-            compare(
-                "the last loss",
-                losses[losses.len() - 1],
-                number("last_loss"),
-            );
-            let count = exception.map_or(number("loss_count"), |(count, _)| count as f64);
-            compare("the number of losses", losses.len() as f64, count);
+            if !begins_earlier(path) {
+                let first = losses.first().copied();
+                compare(
+                    "the first loss",
+                    first.unwrap_or(-1.0),
+                    number("first_loss"),
+                );
+                let count = number("loss_count");
+                compare("the number of losses", losses.len() as f64, count);
+            }
+            let last = losses.last().copied();
+            compare("the last loss", last.unwrap_or(-1.0), number("last_loss"));
+        }
+        let kind = path.split('/').next().unwrap();
+        let format = FORMATS.iter().find(|(folder, _)| *folder == kind);
+        let most = tally.formats.iter().max_by_key(|format| format.records);
+        if let (Some((_, format)), Some(most)) = (format, most)
+            && most.name != *format
+        {
+            wrong.push(format!("{path}: is {} and not {format}", most.name));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -161,14 +300,17 @@ fn loss_steps(path: &Path) -> Vec<i64> {
     found.map(|record| record.step).collect()
 }
 
-/// The number of records, the losses, and the number of malformed lines.
-fn read(path: &Path, loss: Option<&str>) -> (usize, Vec<f64>, u64) {
+/// The number of records, the losses, and what became of the lines.
+fn read(path: &Path, loss: Option<&str>) -> (usize, Vec<f64>, Tally) {
     let bytes = std::fs::read(path).unwrap();
     let (records, tally) = decode_chunks(keep_all(), bytes.chunks(64 << 10));
-    let losses = records.iter().filter_map(|record| record.get(loss?));
-    let losses = losses.collect();
-    let counted = records.iter().filter(|record| !beside(record)).count();
-    (counted, losses, tally.malformed)
+    // The facts have one name in lower case that is printed with a capital.
+    let loss_of = |record: &Record| {
+        let capital = || (loss? == "loss").then(|| record.get("Loss"))?;
+        record.get(loss?).or_else(capital)
+    };
+    let losses = records.iter().filter_map(loss_of).collect();
+    (records.len(), losses, tally)
 }
 
 /// An alert in short: severity, state, key, line.
@@ -223,6 +365,10 @@ fn review_shows_the_incidents_and_nothing_else() {
     let mut wrong = Vec::new();
     for facts in expected(&logs) {
         let path = facts["path"].as_str().unwrap();
+        let kind = path.split('/').next().unwrap();
+        if !REVIEWED.contains(&kind) {
+            continue;
+        }
         let alerts = review(&logs.join(path));
         let incidents = incidents(path);
         for (severity, key, line) in incidents {
@@ -245,7 +391,7 @@ fn review_shows_the_incidents_and_nothing_else() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Logs of formats that are not read yet, binary files among them: no crash.
+/// No log makes it crash, whatever is in it.
 #[test]
 fn review_ends_well_on_every_file() {
     let Some(logs) = logs() else { return };

@@ -1,7 +1,7 @@
 //! The members of a tar archive, read in its order as it streams by.
 //!
 //! Long names stand in members of their own, which a reader must keep in
-//! memory: here at most [`LONGEST_NAME`] bytes of them.
+//! memory: here at most `LONGEST_NAME` bytes of them.
 
 use std::io::{self, Read};
 
