@@ -183,3 +183,41 @@ fn a_missing_file_does_not_stop_the_others() {
     );
     assert_eq!(output.text().lines().count(), 2);
 }
+
+#[test]
+fn tracebacks_and_kills_are_incidents() {
+    let log = "\
+iter 10: loss 2.5, time 131.31ms
+Traceback (most recent call last):
+  File \"train.py\", line 7, in <module>
+    step()
+ValueError: no batch
+Killed
+";
+    let output = Test::new("decode --summary train.log")
+        .file("train.log", log)
+        .any_stdout()
+        .run();
+    for said in [
+        "  run      train: 1 record, steps 10 to 10\n",
+        "  incident line 2: ValueError: no batch\n  incident line 6: killed: Killed\n",
+    ] {
+        assert!(output.text().contains(said), "{said}\n{}", output.text());
+    }
+}
+
+#[test]
+fn a_training_that_begins_again_is_another_run() {
+    let training = "iter 10: loss 2.5, time 9ms\niter 20: loss 2.25, time 9ms\n\
+                    iter 30: loss 2.0, time 9ms\n";
+    let output = Test::new("decode --summary train.log")
+        .file(
+            "train.log",
+            format!("iter 0: loss 3.5, time 9ms\n{training}").repeat(2),
+        )
+        .any_stdout()
+        .run();
+    for run in ["train: 4 records", "train#2: 4 records"] {
+        assert!(output.text().contains(run), "{}", output.text());
+    }
+}

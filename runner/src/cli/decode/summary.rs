@@ -65,7 +65,9 @@ impl Summary {
             last,
             ranks: BTreeSet::new(),
         });
-        run.records += batch.len() as u64;
+        // An exception or an event has a row of its own, and is no record.
+        let aside = batch.texts.iter().filter(|text| text.kind != "label");
+        run.records += (batch.len() - aside.count().min(batch.len())) as u64;
         run.last = last;
         run.ranks
             .extend(batch.ranks.iter().filter(|rank| **rank != NO_RANK));
@@ -128,7 +130,10 @@ impl Summary {
             writeln!(out)?;
         }
         self.write_metrics(out)?;
-        for Incident { line, what } in &self.incidents {
+        // A traceback is complete only after what was printed meanwhile.
+        let mut incidents: Vec<&Incident> = self.incidents.iter().collect();
+        incidents.sort_by_key(|incident| incident.line);
+        for Incident { line, what } in incidents {
             writeln!(out, "  incident line {line}: {what}")?;
         }
         if self.more > 0 {
