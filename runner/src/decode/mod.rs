@@ -485,6 +485,10 @@ impl Inner {
         if !chunk.starts_with(b"{\"") || !self.reads(formats::JSON) {
             return None;
         }
+        // A line may belong to a traceback that is still being printed.
+        if !self.tracebacks.are_over() {
+            return None;
+        }
         self.format = self.jsons.settled()?;
         self.row.clear();
         // Not beyond the longest line, so that what is read does not depend on
@@ -584,6 +588,11 @@ impl Inner {
     /// Reads what stands behind the bars: a record, and what a crash or a kill
     /// wrote behind that in the middle of the line.
     fn read_text(&mut self, line: &Line<'_>, formats: &mut Formats) {
+        // A whole object may well quote a traceback.
+        let whole = line.text.starts_with(b"{") && line.text.ends_with(b"}");
+        if whole && self.object(line, line.text, Evidence::Weak) {
+            return;
+        }
         if let Some(before) = before_header(line.text) {
             if !before.is_empty() {
                 self.read_plain(&line.with(before), formats);

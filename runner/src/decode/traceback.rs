@@ -330,6 +330,12 @@ impl Tracebacks {
         });
     }
 
+    /// Whether none is being printed.
+    #[inline]
+    pub(super) fn are_over(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Nothing more comes for now: what is known of exceptions is all.
     pub(super) fn release(&mut self) {
         self.close_if(Open::is_known);

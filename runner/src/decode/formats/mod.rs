@@ -270,6 +270,27 @@ mod tests {
         }
     }
 
+    /// Found by fuzzing: complete lines were read where they stood, though a
+    /// traceback was open, and lines in pieces were not.
+    #[test]
+    fn chunks_change_nothing_beside_tracebacks() {
+        let json = "{\"step\": 7, \"loss\": 2.5}\n".repeat(20);
+        let open = "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\n";
+        let quoted =
+            "{\"step\": 8, \"text\": \"Traceback (most recent call last):\", \"loss\": 3}\n";
+        let log = format!("{json}{open}{json}{quoted}{json}");
+        let whole = records(&log);
+        assert!(
+            whole
+                .iter()
+                .any(|record| record.starts_with("step 8: loss=3"))
+        );
+        for size in [1, 7, 30, 100] {
+            let chunks: Vec<&[u8]> = log.as_bytes().chunks(size).collect();
+            assert_eq!(in_chunks(&chunks), whole, "by {size}");
+        }
+    }
+
     #[test]
     fn names_are_unique() {
         let mut names: Vec<&str> = all().map(|about| about.name).collect();
