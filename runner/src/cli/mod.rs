@@ -6,6 +6,7 @@ mod demo;
 mod detector;
 mod follow;
 mod live;
+mod logs;
 mod options;
 mod output;
 mod progress;

@@ -50,9 +50,10 @@ impl Progress {
         }
     }
 
-    /// The same file, its bytes counted as they are read.
-    pub(super) fn counted(&self, file: File) -> impl Read + use<> {
-        Counted(file, self.read.clone())
+    /// Makes a file count its bytes as they are read.
+    pub(super) fn counter(&self) -> impl FnOnce(File) -> Counted + use<> {
+        let read = self.read.clone();
+        |file| Counted(file, read)
     }
 
     /// Another input begins.
@@ -125,7 +126,8 @@ fn time(seconds: f64) -> String {
     }
 }
 
-struct Counted(File, Arc<AtomicU64>);
+/// A file whose bytes are counted as they are read.
+pub(super) struct Counted(File, Arc<AtomicU64>);
 
 impl Read for Counted {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {

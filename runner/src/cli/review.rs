@@ -1,13 +1,13 @@
 //! `runwatch review`: logs in batch, on the records' own time.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::Outcome;
+use super::logs::{self, names_of};
 use super::options::{self, Configured, Shown};
 use super::output::{count, say, summarize};
 use super::progress::Progress;
@@ -18,9 +18,8 @@ use crate::deliver::sinks::console::Console;
 use crate::deliver::sinks::json::JsonLines;
 use crate::deliver::{Sink, SinkError};
 use crate::exit::{Ending, Failure};
-use crate::input::find::{Found, may_be_log};
-use crate::input::naming::{Named, Naming};
-use crate::input::open::each_log;
+use crate::input::find::Found;
+use crate::input::naming::Naming;
 use crate::judge::Suppressed;
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 
@@ -113,11 +112,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     review.progress.clear();
     let problem = review.problem;
     let left_out = review.left_out;
-    if left_out > 0 && !quiet {
-        let files = count(left_out as u64, "file", "files");
-        say(&format!(
-            "runwatch: {files} left out: hidden, or no log by the name"
-        ));
+    if !quiet {
+        logs::say_left_out(left_out);
     }
     pipeline.finish("unknown", &mut out.alerts);
     out.deliver();
@@ -158,22 +154,6 @@ fn shards(threads: Option<usize>) -> usize {
     }
 }
 
-/// The name of an input in locations, and what its path says of it.
-pub(super) fn names_of(path: &Path, naming: &mut Naming) -> (String, Named) {
-    if path == Path::new("-") {
-        let run = "default".to_owned();
-        return ("stdin".to_owned(), Named { run, rank: None });
-    }
-    (path.to_string_lossy().into_owned(), naming.of(path))
-}
-
-/// The path of a member below its archive, whatever it calls itself.
-pub(super) fn within(archive: &Path, member: &str) -> PathBuf {
-    let parts = Path::new(member).components();
-    let below = parts.filter(|part| matches!(part, Component::Normal(_)));
-    archive.join(below.collect::<PathBuf>())
-}
-
 /// What is at work while the inputs are read one after the other.
 struct Review<'a> {
     decoder: Decoder,
@@ -191,21 +171,17 @@ struct Review<'a> {
 impl Review<'_> {
     /// Reads an input: a log, or an archive of logs.
     fn input(&mut self, path: &Path) -> anyhow::Result<()> {
-        let shown = path.display().to_string();
-        let mut from: Box<dyn Read> = if path == Path::new("-") {
-            Box::new(io::stdin().lock())
-        } else {
-            let file = File::open(path).with_context(|| format!("cannot open `{shown}`"))?;
-            Box::new(self.progress.counted(file))
-        };
-        self.progress.input(&shown);
-        let read = each_log(&mut from, &mut |member, bytes| {
-            if let Err(error) = self.log(path, member, bytes) {
-                self.problem(error);
+        self.progress.input(&path.display().to_string());
+        let count = self.progress.counter();
+        let mut log = |log: Option<&Path>, bytes: &mut dyn Read| {
+            match log.map(|log| self.log(log, bytes)) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => self.problem(error),
+                None => self.left_out += 1,
             }
             !self.out.closed
-        });
-        read.with_context(|| format!("cannot read all of `{shown}`"))
+        };
+        logs::each_of(path, count, &mut log)
     }
 
     /// Says what is wrong with an input; the others are still worth reading.
@@ -215,23 +191,8 @@ impl Review<'_> {
         self.problem = Some(Ending::Input);
     }
 
-    /// Reads a log: a whole input, or a member of the archive that it is.
-    fn log(
-        &mut self,
-        path: &Path,
-        member: Option<&str>,
-        bytes: &mut dyn Read,
-    ) -> anyhow::Result<()> {
-        let path = match member {
-            Some(member) if !may_be_log(Path::new(member)) => {
-                self.left_out += 1;
-                return Ok(());
-            }
-            Some(member) if path == Path::new("-") => within(Path::new("stdin"), member),
-            Some(member) => within(path, member),
-            None => path.to_owned(),
-        };
-        let (input, named) = names_of(&path, &mut self.naming);
+    fn log(&mut self, path: &Path, bytes: &mut dyn Read) -> anyhow::Result<()> {
+        let (input, named) = names_of(path, &mut self.naming);
         let run = self.run.unwrap_or(&named.run);
         self.decoder.begin(&input, run, named.rank);
         let read = self.read(bytes);

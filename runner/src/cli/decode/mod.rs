@@ -1,23 +1,21 @@
 //! `runwatch decode`: what runwatch reads in a log, without judging it.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Read, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args as ClapArgs;
 
 use super::Outcome;
+use super::logs::{self, names_of};
 use super::options::{self, Configured};
 use super::output::{print, say};
-use super::review::{names_of, within};
-use crate::config::Config;
+use crate::config::{Config, did_you_mean};
 use crate::decode::{Decoder, Interests, formats};
 use crate::exit::{Ending, Failure};
 use crate::input::find::Found;
 use crate::input::naming::Naming;
-use crate::input::open::each_log;
 
 mod records;
 mod summary;
@@ -66,6 +64,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         format,
         naming,
         out: Out::Open(BufWriter::new(io::stdout().lock())),
+        left_out: found.left_out,
         ending: Ending::Fine,
     };
     for text in found.problems {
@@ -80,6 +79,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         }
     }
     reading.out.write(Write::flush);
+    logs::say_left_out(reading.left_out);
     Ok(reading.ending)
 }
 
@@ -90,6 +90,7 @@ struct Reading<'a> {
     format: Option<&'static str>,
     naming: Naming,
     out: Out<'a>,
+    left_out: usize,
     ending: Ending,
 }
 
@@ -102,23 +103,17 @@ impl Reading<'_> {
 
     /// Reads an input: a log, or an archive of logs.
     fn input(&mut self, path: &Path) -> Result<()> {
-        let shown = path.display();
-        let mut from: Box<dyn Read> = if path == Path::new("-") {
-            Box::new(io::stdin().lock())
-        } else {
-            Box::new(File::open(path).with_context(|| format!("cannot open `{shown}`"))?)
-        };
-        let read = each_log(&mut from, &mut |member, bytes| {
-            let path = member.map_or_else(|| path.to_owned(), |member| within(path, member));
-            if let Err(error) = self.log(&path, bytes) {
-                self.problem(error);
+        let mut log = |log: Option<&Path>, bytes: &mut dyn Read| {
+            match log.map(|log| self.log(log, bytes)) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => self.problem(error),
+                None => self.left_out += 1,
             }
             !matches!(self.out, Out::Closed)
-        });
-        read.with_context(|| format!("cannot read all of `{shown}`"))
+        };
+        logs::each_of(path, |file| file, &mut log)
     }
 
-    /// Reads a log: a whole input, or a member of the archive that it is.
     fn log(&mut self, path: &Path, bytes: &mut dyn Read) -> Result<()> {
         let (input, named) = names_of(path, &mut self.naming);
         let wanted = Arc::new(Interests::everything());
@@ -191,13 +186,9 @@ fn known(name: &str) -> Result<&'static str, Failure> {
     if let Some(about) = formats().find(|about| about.name == name) {
         return Ok(about.name);
     }
-    let nearest = formats()
-        .map(|about| (strsim::jaro_winkler(about.name, name), about.name))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = match nearest {
-        Some((likeness, nearest)) if likeness > 0.8 => format!("did you mean `{nearest}`?"),
-        _ => "`runwatch decode --list` names them all".to_owned(),
-    };
+    let names = formats().map(|about| about.name);
+    let hint = did_you_mean(name, names)
+        .unwrap_or_else(|| "`runwatch decode --list` names them all".to_owned());
     Err(Failure::new(Ending::Usage, anyhow!("there is no format `{name}`")).hint(&hint))
 }
 
