@@ -144,7 +144,7 @@ impl<'a> Out<'a> {
     /// The training step; the last call counts, and before any step among the
     /// numbers.
     pub(crate) fn step(&mut self, step: i64) {
-        self.inner.finer = true;
+        self.inner.memory.finer = true;
         self.inner.row.step = Some((0, step));
     }
 
@@ -229,7 +229,7 @@ impl<'a> Out<'a> {
 
     /// Takes note of how many lines were read, for formats that read bytes.
     pub(crate) fn lines(&mut self, number: u64) {
-        self.inner.tally.lines = self.inner.tally.lines.max(number);
+        self.inner.memory.tally.lines = self.inner.memory.tally.lines.max(number);
     }
 
     /// A label, even if it looks like a number.
@@ -255,7 +255,7 @@ impl<'a> Out<'a> {
     pub(crate) fn end(&mut self, line: &Line<'_>) -> bool {
         self.inner.format = self.format;
         // A later line without a step may join.
-        self.inner.steps |= self.inner.row.step.is_some();
+        self.inner.memory.steps |= self.inner.row.step.is_some();
         self.inner.commit(line, Evidence::None)
     }
 

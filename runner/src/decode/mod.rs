@@ -166,17 +166,43 @@ pub struct Stream {
     formats: Formats,
     input: Arc<str>,
     rank: Option<u32>,
+    memory: Memory,
+    focus: Focus,
+    refused: u64,
+}
+
+/// What reading the records of one input has to remember from line to line.
+struct Memory {
+    /// The training's progress bar.
     bar: progress::Progress,
+    /// Whether this stream has printed steps, so that a line without may join.
     steps: bool,
+    /// Whether it counts something finer than epochs.
     finer: bool,
     epochs: epochs::Epochs,
+    /// Who writes the JSON lines and the Python dicts.
     jsons: Writer,
     dicts: Writer,
+    /// The tracebacks that are being printed.
     tracebacks: traceback::Tracebacks,
     events: event::Events,
-    focus: Focus,
     tally: Tally,
-    refused: u64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            bar: progress::Progress::default(),
+            steps: false,
+            finer: false,
+            epochs: epochs::Epochs::default(),
+            jsons: Writer::of_json(),
+            dicts: Writer::of_dicts(),
+            tracebacks: traceback::Tracebacks::default(),
+            events: event::Events::default(),
+            tally: Tally::default(),
+        }
+    }
 }
 
 /// What an input turned out to be.
@@ -198,24 +224,11 @@ struct Inner {
     /// Batches to use again.
     spare: Vec<RunBatch>,
     scratch: Vec<u8>,
-    /// The training's progress bar.
-    bar: progress::Progress,
-    /// Whether this stream has printed steps, so that a line without may join.
-    steps: bool,
-    /// Whether it counts something finer than epochs.
-    finer: bool,
-    epochs: epochs::Epochs,
-    /// The tracebacks that are being printed.
-    tracebacks: traceback::Tracebacks,
-    events: event::Events,
+    memory: Memory,
     /// The wall clock, given to rows without a time when live.
     now: f64,
     /// The format of the record that is read.
     format: &'static str,
-    /// Who writes the JSON lines and the Python dicts.
-    jsons: Writer,
-    dicts: Writer,
-    tally: Tally,
 }
 
 impl Start {
@@ -254,17 +267,9 @@ impl Decoder {
             segment,
             spare: Vec::new(),
             scratch: Vec::new(),
-            bar: progress::Progress::default(),
-            steps: false,
-            finer: false,
-            epochs: epochs::Epochs::default(),
-            tracebacks: traceback::Tracebacks::default(),
-            events: event::Events::default(),
+            memory: Memory::default(),
             now: f64::NAN,
             format: formats::JSON,
-            jsons: Writer::of_json(),
-            dicts: Writer::of_dicts(),
-            tally: Tally::default(),
         };
         Self {
             start: Start::of(inner.options.format),
@@ -297,16 +302,8 @@ impl Decoder {
             formats: Formats::new(&self.inner.options),
             input: input.into(),
             rank,
-            bar: progress::Progress::default(),
-            steps: false,
-            finer: false,
-            epochs: epochs::Epochs::default(),
-            jsons: Writer::of_json(),
-            dicts: Writer::of_dicts(),
-            tracebacks: traceback::Tracebacks::default(),
-            events: event::Events::default(),
+            memory: Memory::default(),
             focus: self.inner.runs.named(run),
-            tally: Tally::default(),
             refused: 0,
         }
     }
@@ -322,16 +319,8 @@ impl Decoder {
         swap(&mut self.formats, &mut stream.formats);
         swap(&mut inner.options.input, &mut stream.input);
         swap(&mut inner.options.rank, &mut stream.rank);
-        swap(&mut inner.bar, &mut stream.bar);
-        swap(&mut inner.steps, &mut stream.steps);
-        swap(&mut inner.finer, &mut stream.finer);
-        swap(&mut inner.epochs, &mut stream.epochs);
-        swap(&mut inner.jsons, &mut stream.jsons);
-        swap(&mut inner.dicts, &mut stream.dicts);
-        swap(&mut inner.tracebacks, &mut stream.tracebacks);
-        swap(&mut inner.events, &mut stream.events);
+        swap(&mut inner.memory, &mut stream.memory);
         swap(&mut inner.runs.focus, &mut stream.focus);
-        swap(&mut inner.tally, &mut stream.tally);
         // What was refused is counted by input, like everything else.
         swap(&mut inner.runs.refused, &mut stream.refused);
         inner.segment.input = inner.options.input.clone();
@@ -402,7 +391,7 @@ impl Decoder {
         self.lines
             .release(|number, line| inner.line(number, line, formats));
         formats.finish(&mut Out::new(inner, formats::PAIRS));
-        inner.tracebacks.release();
+        inner.memory.tracebacks.release();
         inner.raise();
     }
 
@@ -421,7 +410,7 @@ impl Decoder {
         self.lines
             .finish(|number, line| inner.line(number, line, formats));
         formats.finish(&mut Out::new(inner, formats::PAIRS));
-        inner.tracebacks.finish();
+        inner.memory.tracebacks.finish();
         inner.raise();
         if let Start::File(name, format) = &mut self.start {
             format.finish(&mut Out::new(inner, name));
@@ -453,7 +442,7 @@ impl Decoder {
         Tally {
             too_long: self.lines.too_long,
             refused_records: self.inner.runs.refused,
-            ..self.inner.tally.clone()
+            ..self.inner.memory.tally.clone()
         }
     }
 }
@@ -486,10 +475,10 @@ impl Inner {
             return None;
         }
         // A line may belong to a traceback that is still being printed.
-        if !self.tracebacks.are_over() {
+        if !self.memory.tracebacks.are_over() {
             return None;
         }
-        self.format = self.jsons.settled()?;
+        self.format = self.memory.jsons.settled()?;
         self.row.clear();
         // Not beyond the longest line, so that what is read does not depend on
         // how the bytes arrive.
@@ -510,12 +499,12 @@ impl Inner {
         if !self.commit(&line, Evidence::Weak) {
             return None;
         }
-        self.tally.lines = number;
+        self.memory.tally.lines = number;
         Some(len)
     }
 
     fn line(&mut self, number: u64, line: &[u8], formats: &mut Formats) {
-        self.tally.lines = self.tally.lines.max(number);
+        self.memory.tally.lines = self.memory.tally.lines.max(number);
         for piece in lines::pieces(line) {
             self.piece(number, piece, formats);
         }
@@ -531,7 +520,7 @@ impl Inner {
             ..Line::of(&cleaned)
         };
         if line.text.is_empty() {
-            self.tracebacks.blank(&line);
+            self.memory.tracebacks.blank(&line);
         } else {
             self.read(&line, formats);
         }
@@ -540,7 +529,7 @@ impl Inner {
 
     /// Reads a line with text.
     fn read(&mut self, line: &Line<'_>, formats: &mut Formats) {
-        match self.tracebacks.part(line) {
+        match self.memory.tracebacks.part(line) {
             Part::Other => {}
             Part::Frame => return self.needles(line),
             Part::Box => {
@@ -559,7 +548,7 @@ impl Inner {
         while line.text[0] != b'{'
             && let Some(bar) = bar::bar(line.text)
         {
-            self.bar.see(&bar);
+            self.memory.bar.see(&bar);
             let own = Line {
                 bar: Some(&bar),
                 ..line.with(&line.text[..line.text.len() - bar.rest.len()])
@@ -599,7 +588,7 @@ impl Inner {
             }
             formats.finish(&mut Out::new(self, formats::PAIRS));
             let (run, step) = self.runs.latest();
-            self.tracebacks.begin(line, run, step);
+            self.memory.tracebacks.begin(line, run, step);
             self.raise();
             return self.needles(line);
         }
@@ -618,7 +607,7 @@ impl Inner {
             return;
         }
         let (run, step) = self.runs.latest();
-        if !self.tracebacks.begin_syntax_error(line, run, step) {
+        if !self.memory.tracebacks.begin_syntax_error(line, run, step) {
             self.plain_line(line);
         }
     }
@@ -672,7 +661,7 @@ impl Inner {
         };
         match read {
             Ok(()) if self.row.is_record(least) => {
-                self.format = self.jsons.see(text, &mut self.row);
+                self.format = self.memory.jsons.see(text, &mut self.row);
                 self.commit(line, least)
             }
             Ok(()) => false,
@@ -692,11 +681,11 @@ impl Inner {
         match read {
             Ok(end) => {
                 let committed = self.row.is_record(least) && {
-                    self.format = self.dicts.see(&text[..end], &mut self.row);
+                    self.format = self.memory.dicts.see(&text[..end], &mut self.row);
                     self.commit(line, least)
                 };
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
-                    self.bar.see(&bar);
+                    self.memory.bar.see(&bar);
                 }
                 committed
             }
@@ -710,7 +699,7 @@ impl Inner {
         }
         let mut pairs = Vec::with_capacity(16);
         let read = keyvalue::read(line.text, &mut pairs)
-            || (self.steps && keyvalue::read_without_step(line.text, &mut pairs));
+            || (self.memory.steps && keyvalue::read_without_step(line.text, &mut pairs));
         if !read {
             return false;
         }
@@ -719,7 +708,7 @@ impl Inner {
         if !self.row.measures {
             return false;
         }
-        self.steps |= self.row.step.is_some();
+        self.memory.steps |= self.row.step.is_some();
         self.format = formats::PAIRS;
         self.commit(line, Evidence::None)
     }
@@ -771,13 +760,13 @@ impl Inner {
             self.row.global = matches!(self.row.step, Some((1, _)));
             self.row.local = keyvalue::counts_batches(pairs);
             let step = match self.row.epoch {
-                Some(epoch) if finer => self.epochs.through(epoch, step),
+                Some(epoch) if finer => self.memory.epochs.through(epoch, step),
                 _ => step,
             };
-            if finer || !self.finer {
+            if finer || !self.memory.finer {
                 self.row.step = Some((0, step));
             }
-            self.finer |= finer;
+            self.memory.finer |= finer;
         }
     }
 
@@ -792,8 +781,11 @@ impl Inner {
     }
 
     fn count_malformed(&mut self, number: u64, problem: String) {
-        self.tally.malformed += 1;
-        self.tally.first_malformed.get_or_insert((number, problem));
+        self.memory.tally.malformed += 1;
+        self.memory
+            .tally
+            .first_malformed
+            .get_or_insert((number, problem));
     }
 
     /// Turns the fields into a row of their run; false when they are no record.
@@ -807,10 +799,10 @@ impl Inner {
             return true;
         };
         let rank = self.row.rank.or(line.rank);
-        self.tracebacks.record(line.number, rank);
+        self.memory.tracebacks.record(line.number, rank);
         self.raise();
-        self.tally.count(self.format, line.number);
-        self.tally.refused_fields += u64::from(self.row.refused);
+        self.memory.tally.count(self.format, line.number);
+        self.memory.tally.refused_fields += u64::from(self.row.refused);
         let bar = self.bar_step();
         let rank = rank.or(self.options.rank).unwrap_or(NO_RANK);
         let time = match self.row.time {
@@ -876,18 +868,18 @@ impl Inner {
     /// has a bar of its own, which is no step.
     #[inline]
     fn bar_step(&mut self) -> Option<i64> {
-        if !self.bar.is_proven() && self.row.step.is_none() {
+        if !self.memory.bar.is_proven() && self.row.step.is_none() {
             let metric = self.keys.get(self.row.lead).metric as usize;
             let evaluates = self.keys.metrics().get(metric).is_some_and(|metric| {
                 ["eval", "test", "predict"]
                     .iter()
                     .any(|what| metric.source.starts_with(what))
             });
-            if evaluates && let Some(step) = self.bar.last_step() {
+            if evaluates && let Some(step) = self.memory.bar.last_step() {
                 return Some(step);
             }
         }
-        self.bar.step()
+        self.memory.bar.step()
     }
 
     /// How sure it is that the row's step counts through the run.

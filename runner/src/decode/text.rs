@@ -28,7 +28,7 @@ struct Said<'a> {
 impl Inner {
     /// Takes a line that no reader of records took.
     pub(super) fn plain_line(&mut self, line: &Line<'_>) {
-        self.tracebacks.text(line);
+        self.memory.tracebacks.text(line);
         self.raise();
         self.tell_events(line);
         self.needles(line);
@@ -36,14 +36,18 @@ impl Inner {
 
     /// Tells what a line says that something happened.
     pub(super) fn tell_events(&mut self, line: &Line<'_>) {
-        for event in self.events.line(line.number, line.text, line.rank) {
+        for event in self.memory.events.line(line.number, line.text, line.rank) {
             self.tell(line, event);
         }
     }
 
     /// The same for a line of torchrun's report.
     pub(super) fn tell_report(&mut self, line: &Line<'_>) {
-        for event in self.events.report_line(line.number, line.text, line.rank) {
+        for event in self
+            .memory
+            .events
+            .report_line(line.number, line.text, line.rank)
+        {
             self.tell(line, event);
         }
     }
@@ -76,10 +80,10 @@ impl Inner {
 
     /// Makes rows of the exceptions that are complete.
     pub(super) fn raise(&mut self) {
-        if self.tracebacks.done.is_empty() {
+        if self.memory.tracebacks.done.is_empty() {
             return;
         }
-        for exception in std::mem::take(&mut self.tracebacks.done) {
+        for exception in std::mem::take(&mut self.memory.tracebacks.done) {
             self.runs.focus.died = true;
             self.raised(exception);
         }
