@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batch::{Batch, NO_RANK, Series};
+use crate::batch::{Batch, NO_RANK, NO_ROW, Series, Text};
 use crate::describe::{Facts, Interest, Parameters};
 use crate::finding::Finding;
 use crate::{Detector, glob};
@@ -14,8 +14,12 @@ pub struct Row {
     pub step: i64,
     /// The process, or [`NO_RANK`].
     pub rank: u32,
+    /// Seconds since 1970, or NaN.
+    pub time: f64,
     /// Names and values.
     pub metrics: Vec<(String, f64)>,
+    /// Labels, lines, exceptions and events. Their `row` is set when played.
+    pub texts: Vec<Text>,
 }
 
 impl Row {
@@ -29,7 +33,9 @@ impl Row {
         Self {
             step,
             rank: NO_RANK,
+            time: f64::NAN,
             metrics,
+            texts: Vec::new(),
         }
     }
 
@@ -37,6 +43,39 @@ impl Row {
     #[must_use]
     pub fn on(mut self, rank: u32) -> Self {
         self.rank = rank;
+        self
+    }
+
+    /// Names the time, in seconds since 1970.
+    #[must_use]
+    pub fn at(mut self, time: f64) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// Adds a text: `label`, `text`, `exception` or `event`, its name, its content.
+    #[must_use]
+    pub fn text(self, kind: &str, name: &str, content: &str) -> Self {
+        self.text_with(kind, name, content, &[])
+    }
+
+    /// Adds a text with fields.
+    #[must_use]
+    pub fn text_with(
+        mut self,
+        kind: &str,
+        name: &str,
+        content: &str,
+        fields: &[(&str, &str)],
+    ) -> Self {
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+        self.texts.push(Text {
+            row: 0,
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            content: content.to_owned(),
+            fields: fields.iter().map(owned).collect(),
+        });
         self
     }
 }
@@ -97,7 +136,7 @@ impl<D: Detector> Harness<D> {
         for rows in rows.chunks(batch.max(1)) {
             let mut findings = Vec::new();
             self.call(rows, &mut findings);
-            for finding in &mut findings {
+            for finding in findings.iter_mut().filter(|it| it.row != NO_ROW) {
                 finding.row += self.played;
             }
             self.played += rows.len() as u32;
@@ -120,15 +159,51 @@ impl<D: Detector> Harness<D> {
         }
         let batch = Batch {
             steps: &rows.iter().map(|row| row.step).collect::<Vec<_>>(),
-            times: &vec![f64::NAN; rows.len()],
+            times: &rows.iter().map(|row| row.time).collect::<Vec<_>>(),
             ranks: &rows.iter().map(|row| row.rank).collect::<Vec<_>>(),
             indices: &indices,
             rows: &places,
             values: &values,
-            texts: &[],
+            texts: &self.texts(rows),
             series: &self.series,
         };
         self.detector.observe(&batch, findings);
+    }
+
+    /// The texts that the detector wants.
+    fn texts(&self, rows: &[Row]) -> Vec<Text> {
+        let wanted = |text: &Text| {
+            self.interests.iter().any(|interest| {
+                let is_needle = text.kind == "text";
+                interest.kind == text.kind
+                    && if is_needle {
+                        text.content.contains(&interest.pattern)
+                    } else {
+                        glob::matches(&interest.pattern, &text.name)
+                    }
+            })
+        };
+        let texts = rows.iter().enumerate().flat_map(|(at, row)| {
+            row.texts.iter().map(move |text| Text {
+                row: at as u32,
+                ..text.clone()
+            })
+        });
+        texts.filter(wanted).collect()
+    }
+
+    /// Lets time pass, whether or not the detector asked for ticks.
+    pub fn tick(&mut self, now: f64) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.detector.tick(now, &mut findings);
+        findings
+    }
+
+    /// Ends the run.
+    pub fn finish(&mut self, outcome: &str) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.detector.finish(outcome, &mut findings);
+        findings
     }
 
     /// The series' index, if the detector wants this value of it.
