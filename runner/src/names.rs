@@ -25,6 +25,7 @@ pub const CANONICAL: &[(&str, &[&str])] = &[
     ("entropy_loss", &["losses/entropy", "actor/entropy_loss"]),
     ("kl", &["kl_divergence", "approx_kl", "objective/kl", "actor/ppo_kl", "actor/kl_loss", "policy/approxkl_avg", "mean_kl", "kl_mean", "losses/approx_kl", "approxkl"]),
     ("reward_mean", &["reward", "rewards/mean", "mean_reward", "critic/rewards/mean", "critic/score/mean", "rollout/ep_rew_mean", "ep_rew_mean", "episode_reward_mean", "env_runners/episode_return_mean", "objective/scores", "objective/rlhf_reward", "reward/mean", "episodic_return", "charts/episodic_return", "avg_reward", "eprewmean", "averageepret"]),
+    ("rewards", &["reward_samples", "sample_rewards"]),
     ("reward_std", &["rewards/std", "reward/std", "critic/rewards/std", "std_reward"]),
     ("advantage_std", &["advantages/std", "critic/advantages/std", "advantage/std", "adv_std"]),
     ("clip_fraction", &["clipfrac", "clip_ratio", "actor/pg_clipfrac", "clip_ratio/region_mean", "policy/clipfrac_avg", "losses/clipfrac"]),
@@ -35,6 +36,10 @@ pub const CANONICAL: &[(&str, &[&str])] = &[
     ("mfu", &["bf16_mfu", "model_flops_utilization", "perf/mfu/actor"]),
     ("epoch", &["epochs"]),
 ];
+
+/// Canonical names of metrics whose values are lists: the samples of a step.
+/// Lists of any other name pass by.
+pub const SAMPLES: &[&str] = &["rewards"];
 
 /// From spelling to canonical name.
 #[derive(Debug, Clone)]

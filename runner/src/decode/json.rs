@@ -1,7 +1,7 @@
 //! The general reader of JSON lines: the truth that the fast reader is held to.
 //!
-//! Objects within objects become names joined by `/`; lists and truth values
-//! are no measurements and pass by.
+//! Objects within objects become names joined by `/`; lists (but those of
+//! samples) and truth values are no measurements and pass by.
 
 use std::borrow::Cow;
 
@@ -67,7 +67,15 @@ fn strict(line: &[u8], keys: &mut Keys, row: &mut Row) -> Result<(), String> {
     let mut json = Jiter::new(line).with_allow_inf_nan();
     let mut previous = START;
     let mut path = Vec::new();
-    object(&mut json, keys, row, &mut previous, &mut path, MAX_DEPTH)?;
+    object(
+        &mut json,
+        line,
+        keys,
+        row,
+        &mut previous,
+        &mut path,
+        MAX_DEPTH,
+    )?;
     json.finish().map_err(describe)
 }
 
@@ -88,6 +96,7 @@ fn describe(error: jiter::JiterError) -> String {
 
 fn object(
     json: &mut Jiter<'_>,
+    line: &[u8],
     keys: &mut Keys,
     row: &mut Row,
     previous: &mut KeyId,
@@ -105,7 +114,7 @@ fn object(
         match peek {
             Peek::Object if depth > 0 => {
                 path.push(b'/');
-                object(json, keys, row, previous, path, depth - 1)?;
+                object(json, line, keys, row, previous, path, depth - 1)?;
             }
             Peek::String => {
                 let id = intern(keys, *previous, path);
@@ -113,7 +122,15 @@ fn object(
                 let text = json.known_str().map_err(describe)?.as_bytes();
                 row.text(keys, id, text);
             }
-            Peek::Array | Peek::Object | Peek::True | Peek::False | Peek::Null => {
+            Peek::Array => {
+                let id = intern(keys, *previous, path);
+                *previous = id;
+                let start = json.current_index();
+                json.known_skip(peek).map_err(describe)?;
+                let list = line.get(start..json.current_index());
+                row.samples(keys, id, list.unwrap_or_default());
+            }
+            Peek::Object | Peek::True | Peek::False | Peek::Null => {
                 // The name is interned all the same, so that both readers agree
                 // on what follows what.
                 *previous = intern(keys, *previous, path);

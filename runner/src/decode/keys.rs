@@ -35,6 +35,8 @@ pub(crate) struct Key {
     /// that take turns cost no more than one.
     next: [KeyId; 2],
     pub(crate) role: Role,
+    /// Whether a list of numbers is this metric's values.
+    pub(crate) samples: bool,
     /// What a line with this key is likely to be.
     pub(crate) evidence: Evidence,
     pub(crate) metric: MetricId,
@@ -134,6 +136,7 @@ impl Keys {
             tail: 0,
             next: [START; 2],
             role: Role::Value,
+            samples: false,
             evidence: Evidence::None,
             metric: 0,
             all: 0,
@@ -149,6 +152,7 @@ impl Keys {
             let wanted = self.interests.metric(shown);
             key.all = wanted.all;
             key.edges = wanted.edges;
+            key.samples = names::SAMPLES.contains(&shown);
             key.label = self.interests.label(&printed);
             key.metric = self.metrics.len() as MetricId;
             let metric = Metric {

@@ -2,7 +2,8 @@
 //!
 //! Dicts within dicts become names joined by `/`. A call such as
 //! `tensor(0.5, device='cuda:0')` or `np.float64(0.5)` stands for its first
-//! number; lists, tuples and other things pass by.
+//! number; lists, tuples and other things pass by,
+//! but for lists of samples.
 
 use super::json::intern;
 use super::keys::{KeyId, Keys, START};
@@ -103,8 +104,11 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
             Some(b'[' | b'(') => {
-                self.key();
-                self.bracketed()
+                let id = self.key();
+                let start = self.at;
+                self.bracketed()?;
+                self.row.samples(self.keys, id, &self.text[start..self.at]);
+                Ok(())
             }
             Some(_) => {
                 let id = self.key();

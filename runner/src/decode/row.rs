@@ -131,6 +131,25 @@ impl Row {
         }
     }
 
+    /// Takes a list of numbers, as it was printed: the samples of a step, a
+    /// value of the metric each. A list of anything else passes by.
+    pub(crate) fn samples(&mut self, keys: &Keys, id: KeyId, list: &[u8]) {
+        if !keys.get(id).samples {
+            return;
+        }
+        let inner = list.get(1..list.len().saturating_sub(1));
+        for item in inner
+            .unwrap_or_default()
+            .split(|&byte| byte == b',')
+            .take(MAX_SAMPLES)
+        {
+            let Some((value, _)) = spelled(item.trim_ascii()) else {
+                return;
+            };
+            self.metric(keys, id, value);
+        }
+    }
+
     /// Whether there is a number that is no step, time or name.
     pub(crate) fn has_numbers(&self) -> bool {
         self.numbers > 0
@@ -236,6 +255,9 @@ impl Row {
     }
 }
 
+/// Samples kept of a step.
+const MAX_SAMPLES: usize = 4096;
+
 /// Bytes kept of a run's or project's name.
 const MAX_NAME: usize = 256;
 
@@ -250,7 +272,32 @@ fn is_aside(message: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::decode::{Decoder, Options};
+    use crate::decode::{Decoder, Interests, Options};
+
+    #[test]
+    fn a_list_is_read_where_it_is_the_samples_of_a_step() {
+        let lines = "{\"step\": 1, \"rewards\": [0.5, 1, NaN], \"betas\": [0.9, 0.95]}\n\
+                     {'step': 2, 'rewards': [-2.0, inf], 'shape': (3, 4)}\n\
+                     {\"step\": 3, \"rewards\": [\"a\", 2]}\n";
+        let mut decoder = Decoder::new(Options {
+            interests: Interests::everything().into(),
+            ..Options::default()
+        });
+        decoder.push(lines.as_bytes());
+        decoder.finish();
+        let segment = decoder.take();
+        let batch = &segment.batches[0];
+        let values: Vec<_> = batch
+            .values
+            .iter()
+            .map(|value| format!("{} {}", value.row, value.value))
+            .collect();
+        assert_eq!(values, ["0 0.5", "0 1", "0 NaN", "1 -2", "1 inf"]);
+        assert_eq!(
+            &*segment.metrics[batch.values[0].metric as usize].name,
+            "rewards"
+        );
+    }
 
     #[test]
     fn heartbeats_that_are_no_steps() {

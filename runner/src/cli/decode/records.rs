@@ -88,23 +88,38 @@ impl Serialize for Record<'_> {
     }
 }
 
-/// The metrics by their printed names. JSON has no NaN: it and the infinities
+/// The metrics by their printed names; samples of a step as a list. JSON has no NaN: it and the infinities
 /// are texts, as the decoder reads them back.
 struct Metrics<'a>(&'a Record<'a>);
 
 impl Serialize for Metrics<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.values.len()))?;
-        for value in self.0.values {
-            let name = &self.0.segment.metrics[value.metric as usize].source;
-            match value.value {
-                finite if finite.is_finite() => map.serialize_entry(&**name, &finite)?,
-                nan if nan.is_nan() => map.serialize_entry(&**name, "NaN")?,
-                inf if inf > 0.0 => map.serialize_entry(&**name, "Infinity")?,
-                _ => map.serialize_entry(&**name, "-Infinity")?,
+        let mut map = serializer.serialize_map(None)?;
+        for values in self.0.values.chunk_by(|a, b| a.metric == b.metric) {
+            let name = |value: &Value| &*self.0.segment.metrics[value.metric as usize].source;
+            match values {
+                [value] => map.serialize_entry(name(value), &Number(value.value))?,
+                [first, ..] => {
+                    let samples: Vec<_> = values.iter().map(|it| Number(it.value)).collect();
+                    map.serialize_entry(name(first), &samples)?;
+                }
+                [] => {}
             }
         }
         map.end()
+    }
+}
+
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            finite if finite.is_finite() => serializer.serialize_f64(finite),
+            nan if nan.is_nan() => serializer.serialize_str("NaN"),
+            inf if inf > 0.0 => serializer.serialize_str("Infinity"),
+            _ => serializer.serialize_str("-Infinity"),
+        }
     }
 }
 
