@@ -78,6 +78,7 @@ fn finding(f: sdk::Finding) -> RowFinding {
         recommendation: f.recommendation,
         values: f.values,
         halt: None,
+        gather: false,
     };
     (row, finding)
 }

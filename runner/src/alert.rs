@@ -67,6 +67,8 @@ pub struct Finding {
     pub values: Vec<(String, f64)>,
     /// Why the run should stop, if the detector wishes it.
     pub halt: Option<String>,
+    /// Other ranks may say the same at any moment: their alert is to be one.
+    pub gather: bool,
 }
 
 /// Where in the input an alert comes from.
@@ -92,6 +94,8 @@ pub struct Alert {
     pub run: String,
     /// The process, if the line named one.
     pub rank: Option<u32>,
+    /// Every process that it is about, in order, where the log names them.
+    pub ranks: Vec<u32>,
     /// The machine that runwatch runs on.
     pub host: String,
     /// The detector, or `runwatch` for the host's own alerts.

@@ -10,6 +10,7 @@ pub mod decode;
 pub mod deliver;
 pub mod describe;
 pub mod detect;
+pub mod evaluate;
 pub mod exit;
 pub mod input;
 pub mod judge;

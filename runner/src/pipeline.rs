@@ -99,6 +99,7 @@ impl Pipeline {
         for event in self.detect.tick(now) {
             self.without_row(event, now, alerts);
         }
+        self.judge.release(now, None, alerts);
     }
 
     /// Ends every run: the stream is over.
@@ -107,6 +108,7 @@ impl Pipeline {
         for event in self.detect.finish(outcome) {
             self.without_row(event, f64::NAN, alerts);
         }
+        self.judge.release_all(alerts);
         for (run, end) in self.ends.iter().enumerate() {
             if let Some(end) = end {
                 self.judge
@@ -144,6 +146,12 @@ impl Pipeline {
                 self.ends[batch.run as usize] = Some(End { step, time });
             }
         }
+        let lines = segment
+            .batches
+            .iter()
+            .filter_map(|batch| batch.places.last());
+        let line = lines.map(|place| place.line).max();
+        self.judge.release(segment.now, line, alerts);
     }
 
     fn event(&mut self, event: Event, batch: Option<&RunBatch>, alerts: &mut Vec<Alert>) {
@@ -313,5 +321,6 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
         recommendation: fault.kind.advice().to_owned(),
         values: Vec::new(),
         halt: None,
+        gather: false,
     }
 }

@@ -141,6 +141,14 @@ impl Finding {
         self
     }
 
+    /// Says that each rank may say the same at any moment: the runner waits for
+    /// a second or two, and makes one alert that names all ranks.
+    #[must_use]
+    pub fn gather(mut self) -> Self {
+        self.facts.push(("ranks".to_owned(), "gather".to_owned()));
+        self
+    }
+
     /// Says that the run should stop, and why. Only a wish.
     #[must_use]
     pub fn halt(mut self, reason: &str) -> Self {

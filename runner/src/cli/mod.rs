@@ -4,6 +4,7 @@ mod config;
 mod decode;
 mod demo;
 mod detector;
+mod evaluate;
 mod follow;
 mod live;
 mod logs;
@@ -50,6 +51,7 @@ enum Command {
     Decode(decode::Args),
     Demo(demo::Args),
     Detector(detector::Args),
+    Evaluate(evaluate::Args),
     Config(config::Args),
 }
 
@@ -81,6 +83,7 @@ pub fn main() -> u8 {
         Some(Command::Decode(args)) => decode::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Detector(args)) => detector::run(&args),
+        Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
     match outcome {

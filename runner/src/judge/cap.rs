@@ -110,6 +110,7 @@ impl Cap {
             ),
             values: vec![("limit".to_owned(), limit as f64)],
             halt: None,
+            gather: false,
         })
     }
 
@@ -144,6 +145,7 @@ impl Cap {
                 ("withheld_lesser".to_owned(), lesser as f64),
             ],
             halt: None,
+            gather: false,
         })
     }
 

@@ -52,6 +52,7 @@ impl Letterhead<'_> {
             project: self.run.project.to_string(),
             run: self.run.run.to_string(),
             rank,
+            ranks: Vec::from_iter(rank),
             host: self.host.to_owned(),
             detector,
             key: finding.key,

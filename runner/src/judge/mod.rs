@@ -17,6 +17,7 @@
 mod cap;
 mod compose;
 mod episode;
+mod gather;
 mod identity;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,8 @@ use rustc_hash::FxHashMap;
 pub use self::compose::HOST_DETECTOR;
 use self::compose::{Letterhead, Notice};
 use self::episode::Moment;
+use self::gather::Gathering;
+pub(crate) use self::gather::spans;
 pub use self::identity::Fingerprint;
 use self::identity::Transition;
 pub use self::watch::MAX_FINGERPRINTS;
@@ -105,15 +108,18 @@ pub enum Reason {
     MinSeverity,
     /// The end of something that nobody was told of.
     Unannounced,
+    /// Another rank's alert names this rank as well.
+    OtherRank,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Cooldown,
         Self::Cap,
         Self::MinSeverity,
         Self::Unannounced,
+        Self::OtherRank,
     ];
 
     /// The reason's name in summaries and in the ledger.
@@ -124,6 +130,7 @@ impl Reason {
             Self::Cap => "cap",
             Self::MinSeverity => "min-severity",
             Self::Unannounced => "unannounced",
+            Self::OtherRank => "other-rank",
         }
     }
 }
@@ -159,6 +166,7 @@ pub struct Judge {
     policy: Policy,
     host: String,
     watches: FxHashMap<RunId, Watch>,
+    gathering: Gathering,
     suppressed: Suppressed,
 }
 
@@ -171,6 +179,7 @@ impl Judge {
             policy,
             host,
             watches: FxHashMap::default(),
+            gathering: Gathering::default(),
             suppressed: Suppressed::default(),
         }
     }
@@ -182,18 +191,30 @@ impl Judge {
             .watches
             .entry(seen.run_id)
             .or_insert_with(|| Watch::new(seen.run.clone()));
+        let gathers = seen
+            .rank
+            .filter(|_| finding.gather && finding.state == State::Firing);
+        let known =
+            gathers.is_some_and(|rank| self.gathering.join(fingerprint, rank, finding.severity));
+        if !known {
+            self.gathering.settle(fingerprint, out);
+        }
+        let told = out.len();
+        let (policy, host) = (&self.policy, self.host.as_str());
         let verdict = match finding.state {
-            State::Firing => Self::firing(
-                &self.policy,
-                &self.host,
-                watch,
-                fingerprint,
-                seen,
-                finding,
-                out,
-            ),
-            State::Resolved => Self::resolved(&self.host, watch, fingerprint, seen, finding, out),
+            State::Firing if known => {
+                watch.trail(fingerprint).fire(&seen.moment());
+                Verdict::Suppressed(Reason::OtherRank)
+            }
+            State::Firing => Self::firing(policy, host, watch, fingerprint, seen, finding, out),
+            State::Resolved => Self::resolved(host, watch, fingerprint, seen, finding, out),
         };
+        if gathers.is_some() && verdict == Verdict::LetOut && out.len() > told {
+            let alert = out.pop();
+            alert
+                .into_iter()
+                .for_each(|alert| self.gathering.hold(fingerprint, alert, seen.time));
+        }
         if let Verdict::Suppressed(reason) = verdict {
             self.suppressed.add(reason, 1);
         }
@@ -344,6 +365,17 @@ impl Judge {
         };
         let withheld = watch.finish(&self.policy, &self.host, at, out);
         self.suppressed.add(Reason::Cap, withheld);
+    }
+
+    /// Lets alerts go that waited for other ranks: the stream is at this time
+    /// (NaN where unknown) and line.
+    pub fn release(&mut self, now: f64, line: Option<u64>, out: &mut Vec<Alert>) {
+        self.gathering.release(now, line, out);
+    }
+
+    /// Lets every alert go that waits for other ranks: no more will come.
+    pub fn release_all(&mut self, out: &mut Vec<Alert>) {
+        self.gathering.release_all(out);
     }
 
     /// What was suppressed so far, over all runs.

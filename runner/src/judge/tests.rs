@@ -92,6 +92,7 @@ fn firing(key: &str, severity: Severity) -> Finding {
         recommendation: "Lower the learning rate.".to_owned(),
         values: vec![("kl".to_owned(), 0.9)],
         halt: None,
+        gather: false,
     }
 }
 
@@ -125,6 +126,7 @@ fn first_alert_has_everything() {
         project: "default".to_owned(),
         run: "train".to_owned(),
         rank: Some(3),
+        ranks: vec![3],
         host: "gpu-7".to_owned(),
         detector: "kl".to_owned(),
         key: "kl".to_owned(),
@@ -670,6 +672,64 @@ fn a_run_that_comes_back_makes_new_ids() {
     bench.fire(0, Warning);
     assert_eq!(bench.out.len(), 2);
     assert_ne!(bench.out[0].id, bench.out[1].id);
+}
+
+/// A finding that each rank may make.
+fn on_each_rank(bench: &mut Bench, rank: u32, severity: Severity) -> Verdict {
+    bench.rank = Some(rank);
+    let finding = Finding {
+        gather: true,
+        ..firing("ValueError", severity)
+    };
+    bench.feed(Some(7), finding)
+}
+
+#[test]
+fn the_same_on_many_ranks_is_one_alert() {
+    let mut bench = Bench::new(Policy::default());
+    bench.time = 1000.0;
+    assert_eq!(on_each_rank(&mut bench, 3, Critical), Verdict::LetOut);
+    assert!(bench.out.is_empty(), "it waits for the others");
+    for rank in [0, 1, 3] {
+        let verdict = on_each_rank(&mut bench, rank, Critical);
+        assert_eq!(verdict, Verdict::Suppressed(Reason::OtherRank));
+    }
+    bench.judge.release(1001.9, None, &mut bench.out);
+    assert!(bench.out.is_empty());
+    bench.judge.release(1002.0, None, &mut bench.out);
+    let alert = &bench.out[0];
+    assert_eq!(
+        (alert.rank, alert.ranks.as_slice()),
+        (Some(3), &[0, 1, 3][..])
+    );
+    assert_eq!(alert.count, 4);
+    assert_eq!(alert.message, "kl is 0.9. Also on ranks 0–1.");
+    assert_eq!(bench.out.len(), 1);
+}
+
+#[test]
+fn without_times_an_alert_waits_for_so_many_lines_or_for_the_end() {
+    let mut bench = Bench::new(Policy::default());
+    on_each_rank(&mut bench, 0, Critical);
+    bench.judge.release(f64::NAN, Some(10_007), &mut bench.out);
+    assert!(bench.out.is_empty());
+    bench.judge.release(f64::NAN, Some(10_008), &mut bench.out);
+    assert_eq!(bench.out.len(), 1);
+    let mut bench = Bench::new(Policy::default());
+    on_each_rank(&mut bench, 0, Critical);
+    bench.judge.release_all(&mut bench.out);
+    assert_eq!(bench.out[0].ranks, [0]);
+    assert_eq!(bench.out[0].message, "kl is 0.9.");
+}
+
+#[test]
+fn something_worse_does_not_wait_with_the_lesser() {
+    let mut bench = Bench::new(Policy::default());
+    on_each_rank(&mut bench, 0, Warning);
+    assert_eq!(on_each_rank(&mut bench, 1, Critical), Verdict::LetOut);
+    assert_eq!(bench.said(), [(7, Warning, "KL is high")]);
+    bench.judge.release_all(&mut bench.out);
+    assert_eq!(bench.said()[1], (7, Critical, "KL is high"));
 }
 
 #[test]

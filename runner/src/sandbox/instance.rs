@@ -473,6 +473,10 @@ fn check_finding(
             format!("points at row {row}, and `{call}` has no rows")
         }));
     }
+    let gather = raw
+        .facts
+        .iter()
+        .any(|(name, value)| name == "ranks" && value == "gather");
     let halt = raw
         .facts
         .into_iter()
@@ -487,6 +491,7 @@ fn check_finding(
         recommendation: raw.recommendation,
         values: raw.values,
         halt,
+        gather,
     };
     Ok((row, finding))
 }

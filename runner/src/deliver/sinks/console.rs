@@ -11,6 +11,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 use crate::alert::{Alert, Severity, State};
 use crate::deliver::escape::{Newlines, escape};
 use crate::deliver::{Sink, SinkError};
+use crate::judge::spans;
 
 /// The width where the terminal's is unknown, and the most that reads well.
 const MAX_WIDTH: usize = 100;
@@ -90,6 +91,11 @@ fn label(alert: &Alert) -> (&'static str, &'static str) {
     }
 }
 
+/// The ranks that the alert is about, if the log names them.
+fn ranks(alert: &Alert) -> Option<String> {
+    (!alert.ranks.is_empty()).then(|| spans(&alert.ranks))
+}
+
 /// The alert as one line.
 fn plain(alert: &Alert, colour: bool) -> String {
     let (word, code) = label(alert);
@@ -101,8 +107,8 @@ fn plain(alert: &Alert, colour: bool) -> String {
     if let Some(step) = alert.step {
         line.push_str(&format!(" step={step}"));
     }
-    if let Some(rank) = alert.rank {
-        line.push_str(&format!(" rank={rank}"));
+    if let Some(rank) = ranks(alert) {
+        line.push_str(&format!(" rank={}", rank.replace(' ', "")));
     }
     // Many messages begin with what the title says.
     let text = if alert.message.is_empty() {
@@ -166,8 +172,13 @@ fn heading(alert: &Alert) -> String {
     if let Some(step) = alert.step {
         heading.push_str(&format!(" · step {step}"));
     }
-    if let Some(rank) = alert.rank {
-        heading.push_str(&format!(" · rank {rank}"));
+    if let Some(ranks) = ranks(alert) {
+        let noun = if alert.ranks.len() > 1 {
+            "ranks"
+        } else {
+            "rank"
+        };
+        heading.push_str(&format!(" · {noun} {ranks}"));
     }
     heading
 }
@@ -258,6 +269,7 @@ mod tests {
     fn panel_with_colour() {
         let alert = Alert {
             rank: None,
+            ranks: Vec::new(),
             time: None,
             location: None,
             recommendation: "Stop the run.".to_owned(),
@@ -307,6 +319,7 @@ mod tests {
         let alert = Alert {
             step: None,
             rank: None,
+            ranks: Vec::new(),
             state: State::Resolved,
             message: "loss is NaN no more".to_owned(),
             recommendation: "No action needed.".to_owned(),

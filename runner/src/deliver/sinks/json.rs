@@ -68,7 +68,7 @@ mod tests {
         // The golden line: a change of it is a change of the schema.
         let golden = concat!(
             r#"{"id":"0123456789abcdef0123456789abcdef","schema":1,"project":"default","#,
-            r#""run":"train","rank":3,"host":"gpu-7","detector":"non-finite","key":"loss","#,
+            r#""run":"train","rank":3,"ranks":[3],"host":"gpu-7","detector":"non-finite","key":"loss","#,
             r#""severity":"critical","state":"firing","step":2404,"#,
             r#""time":"2023-11-14T22:13:20Z","title":"loss is NaN","#,
             r#""message":"loss was 2.31 at step 2403 and is NaN at step 2404.","#,
@@ -99,6 +99,7 @@ mod tests {
     fn what_is_unknown_is_null() {
         let alert = Alert {
             rank: None,
+            ranks: Vec::new(),
             step: None,
             time: None,
             location: None,

@@ -19,6 +19,7 @@ mod tests {
             project: "default".to_owned(),
             run: "train".to_owned(),
             rank: Some(3),
+            ranks: vec![3],
             host: "gpu-7".to_owned(),
             detector: "non-finite".to_owned(),
             key: "loss".to_owned(),

@@ -1,0 +1,125 @@
+//! The same trouble on many ranks is one alert that names them.
+//!
+//! A detector that hears of something on each rank apart, such as an exception,
+//! says so for each and marks its findings. The alert of the first one then
+//! waits for a moment for the others.
+
+use super::identity::Fingerprint;
+use crate::alert::{Alert, Severity};
+
+/// How long an alert waits for other ranks, in seconds of stream time: ranks
+/// that fail together print their tracebacks within a second or two.
+const SECONDS: f64 = 2.0;
+
+/// How many lines it waits where the log has no times.
+const LINES: u64 = 10_000;
+
+/// Alerts that wait. Few: each has a fingerprint of its own, and the cap has
+/// let it out.
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
+    held: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    fingerprint: Fingerprint,
+    alert: Alert,
+    /// When the first finding was made: seconds since 1970, NaN where unknown.
+    since: f64,
+}
+
+impl Gathering {
+    /// Lets an alert wait.
+    pub(super) fn hold(&mut self, fingerprint: Fingerprint, alert: Alert, since: f64) {
+        self.held.push(Held {
+            fingerprint,
+            alert,
+            since,
+        });
+    }
+
+    /// Adds a rank to the alert that waits, if there is one that says as much.
+    pub(super) fn join(&mut self, fingerprint: Fingerprint, rank: u32, severity: Severity) -> bool {
+        let says_it =
+            |held: &&mut Held| held.fingerprint == fingerprint && held.alert.severity >= severity;
+        let Some(held) = self.held.iter_mut().find(says_it) else {
+            return false;
+        };
+        held.alert.count += 1;
+        if let Err(at) = held.alert.ranks.binary_search(&rank) {
+            held.alert.ranks.insert(at, rank);
+        }
+        true
+    }
+
+    /// Lets the alert of a fingerprint go: something else is said about it.
+    pub(super) fn settle(&mut self, fingerprint: Fingerprint, out: &mut Vec<Alert>) {
+        self.release_if(|held| held.fingerprint == fingerprint, out);
+    }
+
+    /// Lets go what has waited long enough: by time, or by the line that was
+    /// read last.
+    pub(super) fn release(&mut self, now: f64, line: Option<u64>, out: &mut Vec<Alert>) {
+        let due = |held: &Held| {
+            let place = held.alert.location.as_ref();
+            let lines = line
+                .zip(place)
+                .map(|(line, place)| line.saturating_sub(place.line));
+            now - held.since >= SECONDS || lines.is_some_and(|lines| lines >= LINES)
+        };
+        self.release_if(due, out);
+    }
+
+    /// Lets everything go.
+    pub(super) fn release_all(&mut self, out: &mut Vec<Alert>) {
+        self.release_if(|_| true, out);
+    }
+
+    fn release_if(&mut self, due: impl Fn(&Held) -> bool, out: &mut Vec<Alert>) {
+        if self.held.is_empty() {
+            return;
+        }
+        let (ready, waiting) = std::mem::take(&mut self.held).into_iter().partition(due);
+        self.held = waiting;
+        out.extend(Vec::into_iter(ready).map(|held: Held| told(held.alert)));
+    }
+}
+
+/// Says in the message which other ranks there are.
+fn told(mut alert: Alert) -> Alert {
+    let others: Vec<u32> = alert
+        .ranks
+        .iter()
+        .copied()
+        .filter(|it| Some(*it) != alert.rank)
+        .collect();
+    if !others.is_empty() {
+        let noun = if others.len() == 1 { "rank" } else { "ranks" };
+        alert.message = format!("{} Also on {noun} {}.", alert.message, spans(&others));
+    }
+    alert
+}
+
+/// Ranks as people write them: `0–3, 7`. They must be sorted.
+pub(crate) fn spans(ranks: &[u32]) -> String {
+    let runs = ranks.chunk_by(|a, b| a.checked_add(1) == Some(*b));
+    let text = runs.map(|run| match run {
+        [first, .., last] => format!("{first}–{last}"),
+        one => one.iter().map(ToString::to_string).collect(),
+    });
+    text.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spans;
+
+    #[test]
+    fn ranks_in_a_row_are_a_span() {
+        assert_eq!(spans(&[3]), "3");
+        assert_eq!(spans(&[0, 1]), "0–1");
+        assert_eq!(spans(&[0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8");
+        assert_eq!(spans(&[]), "");
+    }
+}
