@@ -31,6 +31,9 @@ pub(super) struct Configured {
     /// The run of records that name none
     #[arg(long, value_name = "NAME", help_heading = "Configuration")]
     pub(super) run: Option<String>,
+    /// Thresholds that belong together: robust (the default), rlwatch, nsa
+    #[arg(long, value_name = "NAME", help_heading = "Configuration")]
+    preset: Option<String>,
     /// Switch a detector on, or off with `=off`, or add a component by its path
     #[arg(long, value_name = "NAME[=off]|PATH", help_heading = "Configuration")]
     detector: Vec<String>,
@@ -49,6 +52,7 @@ impl Configured {
             config: self.config.clone(),
             project: self.project.clone(),
             run: self.run.clone(),
+            preset: self.preset.clone(),
             set: self.set.clone(),
             detector: self.detector.clone(),
         };

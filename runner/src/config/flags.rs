@@ -16,6 +16,8 @@ pub struct Flags {
     pub project: Option<String>,
     /// `--run NAME`.
     pub run: Option<String>,
+    /// `--preset NAME`.
+    pub preset: Option<String>,
     /// `--set DETECTOR.PARAMETER=VALUE`, each.
     pub set: Vec<String>,
     /// `--detector NAME`, `--detector NAME=off`, `--detector PATH.wasm`, each.
@@ -31,6 +33,11 @@ impl Flags {
                 let flag = Origin::Flag(format!("--{key} {value}").into());
                 insert(&mut layer, &[key], &flag, Value::Bare(value.clone()));
             }
+        }
+        if let Some(name) = &self.preset {
+            let flag = Origin::Flag(format!("--preset {name}").into());
+            let value = Value::Bare(name.clone());
+            insert(&mut layer, &["detectors", "preset"], &flag, value);
         }
         for text in &self.detector {
             if let Err(problem) = detector(&mut layer, text) {

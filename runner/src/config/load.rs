@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::{ConfigError, Problem};
 use super::flags::{Flags, environment_layer, shown};
 use super::origin::Origin;
+use super::presets;
 use super::reader::{Reader, Setting};
 use super::sections;
 use super::tree::{self, Node, Table, Value};
@@ -50,8 +51,8 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
 }
 
-/// Loads the configuration: embedded defaults, then the user's file, then the
-/// environment, then the command line. `builtin` are the names of the
+/// Loads the configuration: embedded defaults, then the preset, then the user's
+/// file, then the environment, then the command line. `builtin` are the names of the
 /// detectors that come with runwatch.
 ///
 /// # Errors
@@ -61,16 +62,18 @@ pub struct Loaded {
 pub fn load(flags: &Flags, place: &Place<'_>, builtin: &[&str]) -> Result<Loaded, ConfigError> {
     let file = find(flags, place)?;
     let mut problems = Vec::new();
-    let mut root = defaults(builtin)?;
+    let mut layers = Vec::new();
     if let Some((path, text)) = &file {
         let layer = tree::parse(Some(&shown(path)), text);
-        let layer = layer.map_err(|problems| ConfigError { problems })?;
+        layers.push(layer.map_err(|problems| ConfigError { problems })?);
+    }
+    layers.push(environment_layer(place.variable, &mut problems));
+    layers.push(flags.layer(&mut problems));
+    let preset = presets::layer(&layers.iter().collect::<Vec<_>>(), builtin);
+    let mut root = defaults(builtin)?;
+    for layer in preset.into_iter().chain(layers) {
         tree::merge(&mut root, layer, "", &mut problems);
     }
-    let layer = environment_layer(place.variable, &mut problems);
-    tree::merge(&mut root, layer, "", &mut problems);
-    let layer = flags.layer(&mut problems);
-    tree::merge(&mut root, layer, "", &mut problems);
 
     let file = file.map(|(path, _)| path);
     let folder = file

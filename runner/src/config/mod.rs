@@ -18,6 +18,7 @@ mod load;
 mod origin;
 mod parameters;
 mod patterns;
+mod presets;
 mod reader;
 mod sections;
 mod show;

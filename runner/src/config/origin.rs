@@ -12,6 +12,8 @@ pub enum Origin {
     /// The defaults that come with runwatch or with the detector.
     #[default]
     Default,
+    /// The preset of this name.
+    Preset(&'static str),
     /// The user's configuration file.
     File {
         /// The path as the user gave it.
@@ -37,7 +39,7 @@ impl Origin {
             Self::Flag(flag) => {
                 printable(flag.split_whitespace().next().unwrap_or_default()).into_owned()
             }
-            Self::Default | Self::Environment(_) => self.to_string(),
+            Self::Default | Self::Preset(_) | Self::Environment(_) => self.to_string(),
         }
     }
 }
@@ -49,6 +51,7 @@ impl fmt::Display for Origin {
             Self::File { path, line, column } => {
                 write!(to, "{}:{line}:{column}", printable(path))
             }
+            Self::Preset(name) => write!(to, "preset {name}"),
             Self::Environment(name) => to.write_str(name),
             Self::Flag(flag) => to.write_str(&printable(flag)),
         }

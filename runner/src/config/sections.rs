@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::kind::{
     Kind, all_or_names, boolean, choice, count, duration, name, path, seconds_or_off, size,
 };
+use super::presets;
 use super::reader::Reader;
 use super::types::{Alerts, Color, Config, Console, Decode, Faults, Limits, Style};
 use crate::alert::Severity;
@@ -39,6 +40,7 @@ pub(super) fn config(
 ) -> Config {
     let project = reader.get("", "project", &name());
     let run = reader.optional("", "run", &name());
+    reader.get("detectors", "preset", &choice(presets::NAMES));
     let enable = reader.get("detectors", "enable", &all_or_names());
     let strict = reader.get("detectors", "strict-imports", &boolean());
     let limits = Limits {
