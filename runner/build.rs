@@ -7,12 +7,13 @@ use std::process::{Command, exit};
 use std::{env, fs};
 
 /// In the order in which they are listed and asked.
-const BUILTIN: [&str; 5] = [
+const BUILTIN: [&str; 6] = [
     "non-finite",
     "loss-spike",
     "grad-norm",
     "entropy-collapse",
     "throughput",
+    "rule",
 ];
 const TARGET: &str = "wasm32-wasip2";
 
@@ -44,6 +45,15 @@ fn main() {
         }
         // Writing to a String cannot fail.
         let _ = writeln!(list, "    ({name:?}, include_bytes!({kept:?})),");
+    }
+    list.push_str("];\n");
+    list.push_str("/// Short logs in which they find something: name, lines.\n");
+    list.push_str("pub(super) const EXAMPLES: &[(&str, &str)] = &[\n");
+    for name in BUILTIN {
+        let example = detectors.join(name).join("example.log");
+        if example.is_file() {
+            let _ = writeln!(list, "    ({name:?}, include_str!({example:?})),");
+        }
     }
     list.push_str("];\n");
     if let Err(error) = fs::write(out.join("builtin.rs"), list) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
@@ -18,6 +19,10 @@ mod embedded {
 
 /// The detectors that come with runwatch: name and component.
 pub use embedded::BUILTIN;
+use embedded::EXAMPLES;
+
+/// The detector that runs the rules of the configuration, one monitor each.
+const RULE: &str = "rule";
 
 /// The names of the detectors that come with runwatch.
 #[must_use]
@@ -53,6 +58,13 @@ impl Loader {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// A short log in which a built-in detector finds something.
+    #[must_use]
+    pub fn example(&self, name: &str) -> Option<&'static str> {
+        let (_, example) = EXAMPLES.iter().find(|(known, _)| *known == name)?;
+        Some(example)
     }
 
     /// Loads a component from its bytes.
@@ -127,6 +139,8 @@ impl Loader {
             .detectors
             .iter()
             .filter(|detector| detector.enabled)
+            // Without rules there is nothing for it to run.
+            .filter(|detector| detector.name != RULE || !config.rules.is_empty())
             .collect();
         let mut detectors = Vec::new();
         for (wanted, component) in wanted.iter().zip(self.load(config, &wanted)) {
@@ -146,11 +160,20 @@ impl Loader {
                     wanted.name
                 ));
             }
-            detectors.push(detect::Detector {
-                name: wanted.name.as_str().into(),
-                source: Box::new(component),
+            let name: Arc<str> = wanted.name.as_str().into();
+            let sets = match wanted.name.as_str() {
+                RULE => config
+                    .rules
+                    .iter()
+                    .map(|rule| rule.parameters.clone())
+                    .collect(),
+                _ => vec![parameters],
+            };
+            detectors.extend(sets.into_iter().map(|parameters| detect::Detector {
+                name: name.clone(),
+                source: Box::new(component.clone()),
                 parameters,
-            });
+            }));
         }
         if detectors.len() > crate::record::MAX_DETECTORS {
             let error = anyhow::anyhow!(

@@ -155,6 +155,17 @@ pub(crate) fn expression() -> Kind<String> {
     Kind::new("a regular expression", read, |text| literal::text(text))
 }
 
+/// A text for people, or an expression: not empty, and not without end.
+pub(crate) fn sentence() -> Kind<String> {
+    let read = |value: &Value| {
+        let text = value.text()?;
+        (1..=4096).contains(&text.len()).then(|| text.to_owned())
+    };
+    Kind::new("a text of 1 to 4096 bytes", read, |text| {
+        literal::text(text)
+    })
+}
+
 /// A path; `~/` stands for the home folder, and a relative one starts at `base`.
 pub(crate) fn path(home: Option<PathBuf>, base: PathBuf) -> Kind<PathBuf> {
     let read = move |value: &Value| {

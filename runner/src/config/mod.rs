@@ -11,6 +11,7 @@
 
 mod detectors;
 mod error;
+mod expression;
 mod flags;
 mod kind;
 mod literal;
@@ -20,6 +21,7 @@ mod parameters;
 mod patterns;
 mod presets;
 mod reader;
+mod rules;
 mod sections;
 mod show;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use load::{Loaded, Place, load};
 pub use origin::Origin;
 pub use parameters::{Parameter, resolve, resolve_with_origins};
 pub use reader::Setting;
+pub use rules::Rule;
 pub(crate) use show::written as toml_value;
 pub use show::{show, template};
 pub use tree::{Node, Value};

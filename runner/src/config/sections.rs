@@ -13,7 +13,7 @@ use super::types::{Alerts, Color, Config, Console, Decode, Faults, Limits, Style
 use crate::alert::Severity;
 
 /// Sections whose keys are the user's own.
-pub(super) const OPEN: &[&str] = &["detector", "names", "pattern"];
+pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule"];
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -79,6 +79,7 @@ pub(super) fn config(
     };
     let names = names(reader);
     let patterns = super::patterns::read(reader);
+    let rules = super::rules::read(reader);
     let styles = &[
         ("auto", Style::Auto),
         ("panel", Style::Panel),
@@ -107,6 +108,7 @@ pub(super) fn config(
         decode,
         names,
         patterns,
+        rules,
         console,
         file,
     }

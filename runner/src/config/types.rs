@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::origin::Origin;
+use super::rules::Rule;
 use super::tree::Value;
 use crate::alert::Severity;
 use crate::decode::Pattern;
@@ -29,6 +30,8 @@ pub struct Config {
     pub names: Vec<(String, String)>,
     /// `[pattern.*]`: lines of formats that only the user knows.
     pub patterns: Vec<Pattern>,
+    /// `[rule.*]`: conditions that the user wrote.
+    pub rules: Vec<Rule>,
     /// How the console looks.
     pub console: Console,
     /// The file of alerts as JSON lines; none if there is none.

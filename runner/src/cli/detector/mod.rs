@@ -1,5 +1,7 @@
 //! `runwatch detector`: what detectors there are, and what one is.
 
+mod docs;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,9 +11,9 @@ use clap::{Args as ClapArgs, Subcommand};
 use super::Outcome;
 use super::options::Configured;
 use super::output::print;
-use crate::config::{Config, did_you_mean, list_names, toml_value};
+use crate::config::{self, Config, Flags, Place, did_you_mean, list_names, toml_value};
 use crate::exit::{Ending, Failure};
-use crate::load::{BUILTIN, Loader, is_component_path};
+use crate::load::{BUILTIN, Loader, builtin_names, is_component_path};
 use crate::sandbox::component::CONTRACT_VERSION;
 use crate::sandbox::{Component, Limits};
 
@@ -28,6 +30,8 @@ enum Command {
     List(List),
     /// Show what a detector is, which parameters it has, and what it asks for
     Inspect(Inspect),
+    /// Print the reference of the detectors that come with runwatch, as Markdown
+    Docs,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -49,6 +53,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     match &args.command {
         Command::List(list) => run_list(list),
         Command::Inspect(inspect) => run_inspect(inspect),
+        Command::Docs => run_docs(),
     }
 }
 
@@ -109,6 +114,19 @@ fn run_inspect(args: &Inspect) -> Outcome {
         .map_err(|error| Failure::new(Ending::Detector, error))?;
     let origin = origin.unwrap_or_else(|| "built in".to_owned());
     print(&describe(&component, &origin));
+    Ok(Ending::Fine)
+}
+
+fn run_docs() -> Outcome {
+    let failed = |error| Failure::new(Ending::Detector, error);
+    // What is said of a detector does not depend on what somebody has set.
+    let defaults = Place {
+        folder: Path::new("/dev/null"),
+        variable: &|_| None,
+    };
+    let loaded = config::load(&Flags::default(), &defaults, &builtin_names())?;
+    let loader = Loader::new().map_err(failed)?;
+    print(&docs::reference(&loader, &loaded.config).map_err(failed)?);
     Ok(Ending::Fine)
 }
 
