@@ -135,6 +135,7 @@ pub(super) fn pipeline(
         max_alerts_per_run: count(config.alerts.max_per_run),
         critical_reserve: count(config.alerts.critical_reserve),
         min_severity: config.alerts.min_severity,
+        rlwatch: config.alerts.rlwatch,
     };
     Ok(Pipeline::new(detect, Judge::new(policy, host())))
 }

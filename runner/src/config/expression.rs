@@ -461,7 +461,7 @@ mod tests {
             ),
             ("maen(loss, 5) > 1", "5: there is no function `maen`"),
             ("train.loss > 1", "6: `.loss` means nothing here"),
-            ("[1, 2].size() > 1", "14: there is no function `size`"),
+            ("[1, 2].size() > 1", "12: there is no function `size`"),
             ("label(model) == 'x'", "7: this must be a name in quotes"),
             (
                 "label('model') == 5",

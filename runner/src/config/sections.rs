@@ -15,6 +15,9 @@ use crate::alert::Severity;
 /// Sections whose keys are the user's own.
 pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule"];
 
+/// Whether it is rlwatch's.
+const POLICIES: &[(&str, bool)] = &[("runwatch", false), ("rlwatch", true)];
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -70,6 +73,7 @@ pub(super) fn config(
         min_severity: reader
             .get("alerts", "min-severity", &choice(severities))
             .unwrap_or(Severity::Info),
+        rlwatch: reader.get("alerts", "policy", &choice(POLICIES)),
     };
     let decode = Decode {
         max_line: reader.get("decode", "max-line", &size(KIB..=GIB)),

@@ -112,6 +112,8 @@ pub struct Alerts {
     pub critical_reserve: u64,
     /// The least severity that becomes an alert.
     pub min_severity: Severity,
+    /// Whether rlwatch's policy is in force.
+    pub rlwatch: bool,
 }
 
 /// `[decode]`: bounds on what is read.

@@ -72,23 +72,29 @@ impl Letterhead<'_> {
 
     /// Writes an alert of the host about itself, outside all rules.
     pub(super) fn own(self, at: Moment, ordinal: u32, finding: Finding) -> Alert {
-        let fingerprint = Fingerprint::new(self.run, HOST_DETECTOR, &finding.key);
-        let episode = Episode {
-            number: 1,
-            first_step: at.step,
-            count: ordinal.into(),
-            alerts: ordinal,
-            highest: None,
-            title: String::new(),
-            pending: None,
-        };
-        let detector = HOST_DETECTOR.to_owned();
         let notice = Notice {
-            detector,
+            detector: HOST_DETECTOR.to_owned(),
             rank: None,
             at,
             location: None,
             finding,
+        };
+        let mut alert = self.lone(notice, ordinal);
+        alert.count = ordinal.into();
+        alert
+    }
+
+    /// Writes an alert that belongs to no episode.
+    pub(super) fn lone(self, notice: Notice, ordinal: u32) -> Alert {
+        let fingerprint = Fingerprint::new(self.run, &notice.detector, &notice.finding.key);
+        let episode = Episode {
+            number: 1,
+            first_step: notice.at.step,
+            count: 1,
+            alerts: ordinal,
+            highest: None,
+            title: String::new(),
+            pending: None,
         };
         self.alert(notice, fingerprint, &episode, Transition::Fired)
     }

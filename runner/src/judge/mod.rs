@@ -19,6 +19,7 @@ mod compose;
 mod episode;
 mod gather;
 mod identity;
+mod rlwatch;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -32,6 +33,7 @@ use self::gather::Gathering;
 pub(crate) use self::gather::spans;
 pub use self::identity::Fingerprint;
 use self::identity::Transition;
+use self::rlwatch::Gate;
 pub use self::watch::MAX_FINGERPRINTS;
 use self::watch::Watch;
 use crate::alert::{Alert, Finding, Location, Severity, State};
@@ -52,6 +54,8 @@ pub struct Policy {
     pub critical_reserve: usize,
     /// What is less than this never becomes an alert.
     pub min_severity: Severity,
+    /// Do as rlwatch does, with its defects: see [`rlwatch`].
+    pub rlwatch: bool,
 }
 
 impl Default for Policy {
@@ -62,6 +66,7 @@ impl Default for Policy {
             max_alerts_per_run: 50,
             critical_reserve: 50,
             min_severity: Severity::Info,
+            rlwatch: false,
         }
     }
 }
@@ -167,6 +172,7 @@ pub struct Judge {
     host: String,
     watches: FxHashMap<RunId, Watch>,
     gathering: Gathering,
+    gates: FxHashMap<RunId, Gate>,
     suppressed: Suppressed,
 }
 
@@ -180,12 +186,16 @@ impl Judge {
             host,
             watches: FxHashMap::default(),
             gathering: Gathering::default(),
+            gates: FxHashMap::default(),
             suppressed: Suppressed::default(),
         }
     }
 
     /// Judges a finding, and appends the alerts that follow from it.
     pub fn finding(&mut self, seen: &Seen<'_>, finding: Finding, out: &mut Vec<Alert>) -> Verdict {
+        if self.policy.rlwatch {
+            return self.as_rlwatch(seen, finding, out);
+        }
         let fingerprint = Fingerprint::new(seen.run, seen.detector, &finding.key);
         let watch = self
             .watches
@@ -219,6 +229,25 @@ impl Judge {
             self.suppressed.add(reason, 1);
         }
         verdict
+    }
+
+    fn as_rlwatch(&mut self, seen: &Seen<'_>, finding: Finding, out: &mut Vec<Alert>) -> Verdict {
+        let gate = self.gates.entry(seen.run_id).or_default();
+        let step = seen.step.unwrap_or_default();
+        let passed = match finding.state {
+            State::Firing => gate.pass(&self.policy, seen.detector, finding.severity, step),
+            State::Resolved => Err(Reason::Unannounced),
+        };
+        if let Err(reason) = passed {
+            self.suppressed.add(reason, 1);
+            return Verdict::Suppressed(reason);
+        }
+        let letterhead = Letterhead {
+            host: &self.host,
+            run: seen.run,
+        };
+        out.push(letterhead.lone(seen.notice(finding), gate.sent));
+        Verdict::LetOut
     }
 
     fn firing(

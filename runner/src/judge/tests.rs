@@ -733,6 +733,36 @@ fn something_worse_does_not_wait_with_the_lesser() {
 }
 
 #[test]
+fn the_policy_of_rlwatch_mutes_by_detector_and_severity_and_for_good() {
+    let mut bench = Bench::new(Policy {
+        rlwatch: true,
+        cooldown_steps: 10,
+        max_alerts_per_run: 4,
+        ..Policy::default()
+    });
+    let mut verdict = |step, severity| bench.fire(step, severity) == Verdict::LetOut;
+    assert!(
+        verdict(0, Critical) && verdict(3, Warning),
+        "a lesser severity passes"
+    );
+    assert!(
+        !verdict(9, Critical) && verdict(10, Critical),
+        "equality passes"
+    );
+    assert!(!verdict(0, Critical), "a step back mutes");
+    assert!(
+        verdict(30, Warning) && !verdict(60, Critical),
+        "the cap takes criticals too"
+    );
+    bench.resolve(70);
+    bench.finish();
+    let mut ids = bench.ids();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4);
+}
+
+#[test]
 fn nothing_is_pending_in_a_healthy_run() {
     let mut bench = Bench::new(Policy::default());
     assert!(!bench.judge.pending(0));

@@ -34,6 +34,7 @@ fn the_defaults_are_these() {
         max_per_run: 50,
         critical_reserve: 50,
         min_severity: Severity::Info,
+        rlwatch: false,
     };
     assert_eq!(config.alerts, alerts);
     assert_eq!(

@@ -33,7 +33,7 @@ runwatch.toml:5:15: `max-per-run` must be a whole number from 0 to 1000000, not 
 runwatch.toml:6:16: `min-severity` must be one of \"info\", \"warning\", \"critical\", not \"warn\"
 hint: did you mean `warning`?
 runwatch.toml:7:1: unknown key `colour` in `[alerts]`
-hint: the keys in `[alerts]` are `cooldown-steps`, `cooldown-seconds`, `max-per-run`, `critical-reserve`, `min-severity`
+hint: the keys in `[alerts]` are `cooldown-steps`, `cooldown-seconds`, `max-per-run`, `critical-reserve`, `min-severity`, `policy`
 runwatch.toml:8:2: unknown section `[alert]`
 hint: did you mean `alerts`?
 runwatch.toml:10:10: `memory` must be a size from 64 KiB to 4 GiB, such as \"64 KiB\", not \"64M\"
@@ -86,7 +86,7 @@ fn each_wrong_value_says_what_fits() {
         wrong("[kitchen]\n[file]\npat = 1"),
         "runwatch.toml:1:2: unknown section `[kitchen]`\n\
          hint: the sections are `detectors`, `limits`, `faults`, `alerts`, `decode`, `console`, \
-         `file`, `detector`, `names`, `pattern`\n\
+         `file`, `detector`, `names`, `pattern`, `rule`\n\
          runwatch.toml:3:1: unknown key `pat` in `[file]`\n\
          hint: did you mean `path`?"
     );

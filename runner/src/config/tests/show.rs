@@ -18,6 +18,7 @@ fn show_says_what_is_in_force_and_whence() {
 # run is not set
 
 [detectors]
+preset = "robust"                # default
 enable = []                      # runwatch.toml:4
 strict-imports = false           # default
 
@@ -39,6 +40,7 @@ cooldown-seconds = "off"         # default
 max-per-run = 50                 # default
 critical-reserve = 50            # default
 min-severity = "info"            # default
+policy = "runwatch"              # default
 
 [decode]
 max-line = "1 MiB"               # default
