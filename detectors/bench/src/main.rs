@@ -64,13 +64,24 @@ fn read(path: &str) -> Result<Run, String> {
         for (&name, cell) in header.iter().zip(line.split(',')) {
             match (name, cell.parse::<f64>()) {
                 ("step", Ok(step)) => row.step = step as i64,
-                (_, Ok(value)) => row.metrics.push((name.to_owned(), value)),
+                (_, Ok(value)) => row.metrics.push((canonical(name).to_owned(), value)),
                 _ => {}
             }
         }
         row
     });
     Ok(rows.collect())
+}
+
+/// The canonical name of a column of the usual files.
+fn canonical(column: &str) -> &str {
+    match column {
+        "step_s" | "step_ms" => "step_time",
+        "tok_s" | "samples_s" => "throughput",
+        "data_s" => "data_time",
+        "learning_rate" => "lr",
+        other => other,
+    }
 }
 
 fn replay<D: Detector>(file: &str, run: &Run) -> Result<(), String> {
