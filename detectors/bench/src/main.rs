@@ -9,12 +9,16 @@
 
 use std::time::Instant;
 
+use data_stall::DataStall;
 use entropy_collapse::EntropyCollapse;
+use gate_collapse::GateCollapse;
 use grad_norm::GradNorm;
+use heartbeat::Heartbeat;
 use loss_spike::LossSpike;
 use non_finite::NonFinite;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
+use straggler::Straggler;
 use throughput::Throughput;
 
 type Run = Vec<Row>;
@@ -26,7 +30,11 @@ fn main() -> Result<(), String> {
     match task.as_str() {
         "cost" if files.is_empty() => {
             cost::<LossSpike>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))
+            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))?;
+            cost::<Throughput>("made up", "step_time", &healthy("step_time", 0.02))?;
+            cost::<Heartbeat>("made up", "step_time", &healthy("step_time", 0.02))?;
+            cost::<Straggler>("made up", "step_time", &healthy("step_time", 0.02))?;
+            cost::<DataStall>("made up", "data_time", &healthy("data_time", 0.02))
         }
         "cost" => files.iter().try_for_each(|file| {
             let run = read(file)?;
@@ -39,7 +47,11 @@ fn main() -> Result<(), String> {
             replay::<LossSpike>(file, &run)?;
             replay::<GradNorm>(file, &run)?;
             replay::<EntropyCollapse>(file, &run)?;
-            replay::<Throughput>(file, &run)
+            replay::<Throughput>(file, &run)?;
+            replay::<DataStall>(file, &run)?;
+            replay::<GateCollapse>(file, &run)?;
+            replay::<Straggler>(file, &run)?;
+            listen(file, &run)
         }),
         _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),
     }
@@ -71,6 +83,35 @@ fn read(path: &str) -> Result<Run, String> {
         row
     });
     Ok(rows.collect())
+}
+
+/// Plays a run as fast as its step times say, with the ticks of its silences:
+/// one each second, from two minutes after a row on.
+fn listen(file: &str, run: &Run) -> Result<(), String> {
+    let mut harness = Harness::<Heartbeat>::new()?;
+    let mut time = 1e9;
+    for row in run {
+        let of_step = row.metrics.iter().find(|(name, _)| name == "step_time");
+        let Some((_, seconds)) = of_step.filter(|(_, time)| time.is_finite()) else {
+            continue;
+        };
+        // No column says its unit; whoever prints more than a hundred prints
+        // milliseconds, but for the largest jobs.
+        let unit = if *seconds > 120.0 { 1e-3 } else { 1.0 };
+        let next = time + seconds * unit;
+        let mut findings = Vec::new();
+        let mut now = time + 120.0;
+        while now < next {
+            findings.append(&mut harness.tick(now));
+            now += 1.0;
+        }
+        time = next;
+        findings.append(&mut harness.play(&[row.clone().at(time)], 1));
+        for finding in findings {
+            println!("{file} {} heartbeat {}", row.step, finding.title);
+        }
+    }
+    Ok(())
 }
 
 /// The canonical name of a column of the usual files.
