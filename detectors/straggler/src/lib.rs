@@ -3,6 +3,7 @@
 //! The rules are in `rule.rs`; this file says what it is called, what can be
 //! set, and what people read.
 
+use runwatch_detector::NO_RANK;
 use runwatch_detector::prelude::*;
 use runwatch_detector::show::{count, number, percent};
 use runwatch_detector::state::{self, Episode};
@@ -77,12 +78,21 @@ impl Detector for Straggler {
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        let mut points = batch.points().peekable();
+        let mut at = 0;
         let rows = batch.steps.iter().zip(batch.times).zip(batch.ranks);
         for (row, ((&step, &time), &rank)) in (0..).zip(rows) {
-            findings.extend(self.row(row, rank, step, time));
-            while let Some(point) = points.next_if(|point| point.row == row) {
-                self.step_time(&point, findings);
+            if rank == NO_RANK {
+                continue;
+            }
+            match self.state.watch.row(&self.settings, rank, step, time) {
+                Distance::Nothing => {}
+                seen => findings.extend(self.distance(row, rank, step, seen)),
+            }
+            while let Some(point) = batch.point(at).filter(|point| point.row <= row) {
+                at += 1;
+                if point.row == row {
+                    self.step_time(&point, findings);
+                }
             }
         }
     }
@@ -98,9 +108,9 @@ impl Detector for Straggler {
 }
 
 impl Straggler {
-    fn row(&mut self, row: u32, rank: u32, step: i64, time: f64) -> Option<Finding> {
-        let State { watch, behind, .. } = &mut self.state;
-        match watch.row(&self.settings, rank, step, time) {
+    fn distance(&mut self, row: u32, rank: u32, step: i64, seen: Distance) -> Option<Finding> {
+        let behind = &mut self.state.behind;
+        match seen {
             Distance::Nothing => None,
             Distance::Behind(steps) => {
                 let report = behind.join(Severity::Warning);
@@ -113,6 +123,9 @@ impl Straggler {
     fn step_time(&mut self, point: &Point, findings: &mut Vec<Finding>) {
         let State { watch, slow, .. } = &mut self.state;
         let seen = watch.step_time(&self.settings, point.rank, point.step, point.value);
+        if seen.is_empty() {
+            return;
+        }
         findings.extend(seen.into_iter().filter_map(|(rank, pace)| match pace {
             Pace::Nothing => None,
             Pace::Slow(it) => slow.join(it.severity).then(|| is_slow(point, rank, &it)),

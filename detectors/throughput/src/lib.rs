@@ -129,7 +129,9 @@ impl Detector for Throughput {
             let watch = self.state.watches.of(&point, new);
             if let Some(flat) = &mut watch.flat {
                 let seen = flat.look(&self.settings, point.step, point.value);
-                findings.extend(report_flat(batch, &point, seen, &mut self.state.flat));
+                if seen != Seen::Nothing {
+                    findings.extend(report_flat(batch, &point, seen, &mut self.state.flat));
+                }
             }
             self.state.step_time |= watch.flat.is_none();
             if self.state.step_time && watch.flat.is_some() {
@@ -137,7 +139,9 @@ impl Detector for Throughput {
             }
             if let Some(slow) = &mut watch.slow {
                 let seen = slow.look(&self.slow_settings, point.step, point.value);
-                findings.extend(report_slow(batch, &point, seen, &mut self.state.slow));
+                if seen != slow::Seen::Nothing {
+                    findings.extend(report_slow(batch, &point, seen, &mut self.state.slow));
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ const RECENT: usize = 16;
 /// Rows of the baseline from which more than a notice is given.
 const WARMUP: usize = 32;
 /// The baseline is looked at anew after so many rows.
-const EVERY: u32 = 32;
+const EVERY: u32 = 64;
 /// The median must be above for so many rows, …
 const HOLD: u32 = 16;
 /// … and not be on its way back, below this share of the rise at first. One long
