@@ -4,8 +4,8 @@
 //!     cargo run --release -p bench -- replay FILE.csv …
 //!
 //! `cost` prints nanoseconds per point, `replay` every finding. A file has a
-//! header; its column `step` counts the rows, the others are canonical metrics;
-//! an empty cell is "not logged".
+//! header; its column `step` counts the rows, `rank` and `unix_time` are what
+//! they say, the others are canonical metrics; an empty cell is "not logged".
 
 use std::time::Instant;
 
@@ -76,6 +76,8 @@ fn read(path: &str) -> Result<Run, String> {
         for (&name, cell) in header.iter().zip(line.split(',')) {
             match (name, cell.parse::<f64>()) {
                 ("step", Ok(step)) => row.step = step as i64,
+                ("rank", Ok(rank)) => row.rank = rank as u32,
+                ("unix_time", Ok(time)) => row.time = time,
                 (_, Ok(value)) => row.metrics.push((canonical(name).to_owned(), value)),
                 _ => {}
             }
@@ -85,33 +87,39 @@ fn read(path: &str) -> Result<Run, String> {
     Ok(rows.collect())
 }
 
-/// Plays a run as fast as its step times say, with the ticks of its silences:
-/// one each second, from two minutes after a row on.
+/// Plays a run on its own clock, or as fast as its step times say, with the
+/// ticks of its silences: one each second, from two minutes after a row on.
 fn listen(file: &str, run: &Run) -> Result<(), String> {
     let mut harness = Harness::<Heartbeat>::new()?;
-    let mut time = 1e9;
+    let mut time = f64::NAN;
     for row in run {
-        let of_step = row.metrics.iter().find(|(name, _)| name == "step_time");
-        let Some((_, seconds)) = of_step.filter(|(_, time)| time.is_finite()) else {
-            continue;
+        let next = match step_seconds(row) {
+            _ if row.time.is_finite() => row.time,
+            Some(seconds) if time.is_finite() => time + seconds,
+            Some(seconds) => 1e9 + seconds,
+            None => continue,
         };
-        // No column says its unit; whoever prints more than a hundred prints
-        // milliseconds, but for the largest jobs.
-        let unit = if *seconds > 120.0 { 1e-3 } else { 1.0 };
-        let next = time + seconds * unit;
         let mut findings = Vec::new();
         let mut now = time + 120.0;
         while now < next {
             findings.append(&mut harness.tick(now));
             now += 1.0;
         }
-        time = next;
-        findings.append(&mut harness.play(&[row.clone().at(time)], 1));
+        time = next.max(time);
+        findings.append(&mut harness.play(&[row.clone().at(next)], 1));
         for finding in findings {
             println!("{file} {} heartbeat {}", row.step, finding.title);
         }
     }
     Ok(())
+}
+
+/// No column says its unit; whoever prints more than 120 prints milliseconds,
+/// but for the largest jobs.
+fn step_seconds(row: &Row) -> Option<f64> {
+    let (_, time) = row.metrics.iter().find(|(name, _)| name == "step_time")?;
+    let unit = if *time > 120.0 { 1e-3 } else { 1.0 };
+    Some(time * unit).filter(|time| time.is_finite())
 }
 
 /// The canonical name of a column of the usual files.

@@ -42,7 +42,7 @@ impl Detector for DataStall {
                     .unit("ratio")
                     .min(0)
                     .max(1)
-                    .doc("The share that is critical."),
+                    .doc("The share that is critical, if the run began with less than `share`."),
             )
             .parameter(
                 Parameter::number("factor", 3.0)

@@ -160,8 +160,10 @@ impl Watch {
             before: self.baseline,
             severity,
         };
+        // What waits from the start is slow, but nothing has broken.
+        let got_worse = self.baseline < settings.share;
         // The median is above a limit when more than half of the values are.
-        if 2 * self.higher.count_ones() > self.rows {
+        if got_worse && 2 * self.higher.count_ones() > self.rows {
             self.fire(stall(Severity::Critical))
         } else if 2 * self.high.count_ones() > self.rows {
             self.fire(stall(Severity::Warning))

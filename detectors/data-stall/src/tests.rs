@@ -44,7 +44,7 @@ fn waiting_for_data_is_reported_and_resolved() {
 
 #[test]
 fn a_run_that_waits_from_the_start_is_reported() {
-    assert_eq!(brief(&play(&shares(&[0.92; 200]))), [(15, "critical")]);
+    assert_eq!(brief(&play(&shares(&[0.92; 200]))), [(15, "warning")]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn whatever_tells_the_time_of_a_step_will_do() {
         (&by_clock, 16),
     ] {
         let rows: Vec<Row> = (0..100).map(row).collect();
-        assert_eq!(brief(&play(&rows)), [(at, "critical")]);
+        assert_eq!(brief(&play(&rows)), [(at, "warning")]);
     }
 }
 

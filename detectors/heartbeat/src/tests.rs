@@ -134,6 +134,14 @@ fn a_run_that_has_ended_is_not_silent() {
 }
 
 #[test]
+fn before_the_first_row_there_is_nothing_to_miss() {
+    let mut harness = Harness::<Heartbeat>::new().unwrap();
+    for tick in 0..1000 {
+        assert_eq!(harness.tick(1e9 + f64::from(tick) * 30.0), []);
+    }
+}
+
+#[test]
 fn a_start_has_its_grace() {
     // Compilation, or a checkpoint that is loaded.
     let mut stream = Stream::new();

@@ -50,11 +50,11 @@ impl Detector for Straggler {
                 .doc("How much longer they must take for a warning."),
         )
         .parameter(
-            Parameter::number("critical-rise", 0.50)
+            Parameter::number("critical-rise", 1.0)
                 .unit("ratio")
                 .min(0)
                 .max(1000)
-                .doc("How much longer they must take to be critical."),
+                .doc("How much longer they must take to be critical; 1 is twice as long."),
         )
         .parameter(
             Parameter::number("steps", 10.0)

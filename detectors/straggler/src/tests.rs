@@ -44,7 +44,7 @@ fn ranks_that_are_alike_are_quiet() {
 
 #[test]
 fn a_slow_rank_is_named_and_resolved() {
-    for (level, severity) in [(1.07, "info"), (1.2, "warning"), (2.0, "critical")] {
+    for (level, severity) in [(1.07, "info"), (1.2, "warning"), (2.2, "critical")] {
         let slow = |rank, step: i64| {
             if rank == 5 && (160..320).contains(&step) {
                 level

@@ -93,11 +93,11 @@ impl Detector for Throughput {
                 .doc("How much longer a step must take for a warning."),
         )
         .parameter(
-            Parameter::number("critical-rise", 0.50)
+            Parameter::number("critical-rise", 1.0)
                 .unit("ratio")
                 .min(0.01)
                 .max(1000)
-                .doc("How much longer a step must take to be critical."),
+                .doc("How much longer a step must take to be critical; 1 is twice as long."),
         )
         .parameter(
             Parameter::number("drift", 0.20)

@@ -20,8 +20,10 @@ const HOLD: u32 = 16;
 /// … and not be on its way back, below this share of the rise at first. One long
 /// step pulls a moving average down for dozens of rows.
 const STILL: f64 = 0.8;
-/// Robust standard deviations of the baseline that it must be above.
-const Z: f64 = 4.0;
+/// Robust standard deviations of the baseline that it must be above, …
+const Z: f64 = 3.0;
+/// … and of the window by which it must be above the lowest one so far.
+const Z_DRIFT: f64 = 2.0;
 /// What stays slower for so long is how it is now.
 const SETTLED: u32 = 512;
 
@@ -161,6 +163,10 @@ pub struct Watch {
     first: f64,
     /// Rows since the window was looked at.
     since: u32,
+    /// The last value, and whether one was ever below the one before: if none
+    /// was, it is the time since the start, and no time of a step.
+    last: f64,
+    fell: bool,
     open: Option<Open>,
 }
 
@@ -180,6 +186,8 @@ impl Watch {
             streak: 0,
             first: f64::NAN,
             since: 0,
+            last: f64::NAN,
+            fell: false,
             open: None,
         }
     }
@@ -209,10 +217,7 @@ impl Watch {
                 self.first = self.level();
             }
             if self.streak >= HOLD {
-                let level = self.level();
-                if level - self.base >= STILL * (self.first - self.base) {
-                    return self.fire(settings, How::Jump, self.base, level);
-                }
+                return self.hit(settings);
             }
         } else {
             self.streak = 0;
@@ -223,6 +228,25 @@ impl Watch {
         Seen::Nothing
     }
 
+    /// Most of the last rows have been slow for a while: is it real?
+    fn hit(&mut self, settings: &Settings) -> Seen {
+        let (level, base) = (self.level(), self.base);
+        let stays = level - base >= STILL * (self.first - base);
+        if stays && self.fell && level - base >= Z * self.noise() {
+            return self.fire(settings, How::Jump, base, level);
+        }
+        // Asked again after as many rows.
+        self.streak = 0;
+        Seen::Nothing
+    }
+
+    /// The robust standard deviation of the window.
+    fn noise(&self) -> f64 {
+        let values = self.window.values();
+        let away: Vec<f64> = values.iter().map(|it| (it - self.base).abs()).collect();
+        MAD_TO_SD * median(&away)
+    }
+
     fn push(&mut self, time: f64) {
         // The baseline stays as it was until it is over.
         if let Some(gone) = self.recent.push(time)
@@ -230,6 +254,8 @@ impl Watch {
         {
             self.window.push(gone);
         }
+        self.fell |= time < self.last;
+        self.last = time;
         self.slow = self.slow << 1 | u16::from(time > self.limit);
         self.since = self.since.saturating_add(1);
     }
@@ -250,7 +276,8 @@ impl Watch {
         let rise = if full { settings.notice } else { settings.rise };
         self.limit = self.base + (self.base * rise).max(noise);
         self.best = self.best.min(self.base);
-        if full && self.base >= self.best * (1.0 + settings.drift) {
+        let drifted = full && self.fell && self.base >= self.best * (1.0 + settings.drift);
+        if drifted && self.base - self.best >= Z_DRIFT * self.noise() {
             return self.fire(settings, How::Drift, self.best, self.base);
         }
         Seen::Nothing

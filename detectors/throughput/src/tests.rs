@@ -67,6 +67,34 @@ fn two_zeros_are_quiet() {
     assert_eq!(play(&rows("throughput", &values)), []);
 }
 
+/// A watchdog that looks at a file every so often saw one such row again and
+/// again; here time alone counts nothing.
+#[test]
+fn a_row_is_counted_once_however_often_one_looks() {
+    let mut values = vec![120.0; 40];
+    values[39] = 0.0;
+    let mut harness = Harness::<Throughput>::new().unwrap();
+    assert_eq!(harness.play(&rows("throughput", &values), 64), []);
+    for tick in 0..1000 {
+        assert_eq!(harness.tick(1e9 + f64::from(tick) * 30.0), []);
+    }
+}
+
+#[test]
+fn noise_as_large_as_the_rise_is_quiet() {
+    // As in reinforcement learning, where the work of a step differs.
+    let mut noise = Noise::new(11);
+    let values: Vec<f64> = (0..5000)
+        .map(|_| 10.0 * (0.4 * noise.normal()).exp())
+        .collect();
+    assert!(
+        brief(&play(&rows("step_time", &values)))
+            .iter()
+            .all(|it| it.1 != "critical")
+    );
+    assert!(play(&rows("step_time", &values)).len() <= 2);
+}
+
 #[test]
 fn rows_of_one_step_share_a_count() {
     let mut rows = rows("samples_seen", &counter(40, 20..30));
@@ -160,7 +188,7 @@ fn a_jump_of_the_step_time_is_reported_until_it_is_back() {
 
 #[test]
 fn the_severity_follows_the_size() {
-    for (level, severity) in [(1.07, "info"), (1.2, "warning"), (2.0, "critical")] {
+    for (level, severity) in [(1.07, "info"), (1.2, "warning"), (2.2, "critical")] {
         let findings = step_times(400, |at| if at < 200 { 1.0 } else { level });
         assert_eq!(brief(&findings)[0].1, severity);
     }
@@ -168,7 +196,7 @@ fn the_severity_follows_the_size() {
     let findings = step_times(600, |at| match at {
         ..200 => 1.0,
         200..300 => 1.2,
-        300..400 => 2.0,
+        300..400 => 2.2,
         _ => 1.2,
     });
     let all: Vec<_> = brief(&findings).into_iter().map(|it| it.1).collect();
@@ -266,6 +294,12 @@ fn the_time_of_a_step_tells_more_than_the_rate() {
 }
 
 #[test]
+fn the_time_since_the_start_is_no_step_time() {
+    let elapsed: Vec<f64> = (1..3000).map(|step| f64::from(step) * 1.3).collect();
+    assert_eq!(play(&rows("step_time", &elapsed)), []);
+}
+
+#[test]
 fn nothing_that_is_not_finite_counts() {
     let mut values = times(600, |at| if at < 300 { 1.0 } else { 1.3 });
     for at in (0..600).step_by(3) {
@@ -329,7 +363,7 @@ proptest! {
             rows.push(Row::new(step, &metrics).on(rank));
         }
         for (at, row) in rows.iter_mut().enumerate() {
-            let level = [1.0, 1.0, 1.2, 2.0][at / 60 % 4];
+            let level = [1.0, 1.0, 1.2, 2.2][at / 60 % 4] + 0.01 * (at % 2) as f64;
             row.metrics.push(("step_time".to_owned(), level));
         }
         let expected = play(&rows);
