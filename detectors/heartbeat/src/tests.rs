@@ -298,6 +298,30 @@ fn the_rank_that_stopped_first_is_named_when_all_wait_for_it() {
     );
 }
 
+#[test]
+fn a_restart_in_a_silence_changes_nothing() {
+    let found = |restart: Option<f64>| {
+        let mut stream = Stream::new();
+        stream.play(&beats(2, 1.0, 0..100));
+        let mut now = stream.last + stream.silence;
+        let mut found = Vec::new();
+        for _ in 0..1000 {
+            if restart == Some(now) {
+                stream.harness.restart().unwrap();
+            }
+            found.extend(stream.harness.tick(now));
+            now += 1.0;
+        }
+        found
+    };
+    let expected = found(None);
+    assert_eq!(expected.len(), 2);
+    let first = 1e9 + 99.1 + 120.0;
+    for after in [0.0, 1.0, 300.0, 600.0, 601.0] {
+        assert_eq!(found(Some(first + after)), expected, "{after}");
+    }
+}
+
 /// The watchdog whose values the `nsa` preset has read only the last line of a
 /// file, and was fed by its own dumps; here a fixed limit is enough.
 #[test]

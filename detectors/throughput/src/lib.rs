@@ -5,7 +5,7 @@
 //! people read.
 
 use runwatch_detector::prelude::*;
-use runwatch_detector::show::{count, number, percent, place};
+use runwatch_detector::show::{count, number, percent, place, times};
 use runwatch_detector::state::{self, Episode};
 
 pub mod rule;
@@ -244,18 +244,23 @@ fn over(batch: &Batch<'_>, point: &Point) -> Finding {
 fn slower(batch: &Batch<'_>, point: &Point, slow: &Slow) -> Finding {
     let name = batch.name(point.series);
     let (before, now) = (number(slow.before), number(slow.now));
-    let (rise, place) = (percent(slow.rise), place(point));
+    let place = place(point);
+    let rise = if slow.rise < 1.0 {
+        format!("{} longer", percent(slow.rise))
+    } else {
+        format!("{} as long", times(1.0 + slow.rise))
+    };
     let message = match slow.how {
         How::Jump => format!(
-            "A step takes {rise} longer: `{name}` is {now} in the median of the last rows up to {place}; \
+            "A step takes {rise}: `{name}` is {now} in the median of the last rows up to {place}; \
              it was {before} before."
         ),
         How::Drift => format!(
-            "A step takes {rise} longer than at its fastest: `{name}` is {now} at {place}; its best level \
+            "A step takes {rise} compared with its fastest: `{name}` is {now} at {place}; its best level \
              was {before}. It came little by little."
         ),
         How::Early => format!(
-            "Two rows in a row took {rise} longer than the few before: `{name}` is {now} at {place}, \
+            "Two rows in a row took {rise} compared with the few before: `{name}` is {now} at {place}, \
              after {before} with hardly any difference. Few rows are known, so it may be chance."
         ),
     };
@@ -273,7 +278,7 @@ fn slower(batch: &Batch<'_>, point: &Point, slow: &Slow) -> Finding {
         }
     };
     Finding::firing(SLOWER, slow.severity, point.row)
-        .title(format!("Training is {rise} slower"))
+        .title(format!("Steps take {rise}"))
         .message(message)
         .recommendation(what_to_do)
         .value(name, slow.now)

@@ -163,10 +163,10 @@ pub struct Watch {
     first: f64,
     /// Rows since the window was looked at.
     since: u32,
-    /// The last value, and whether one was ever below the one before: if none
-    /// was, it is the time since the start, and no time of a step.
+    /// The last value, and whether one was ever not above the one before: if
+    /// all were, it is the time since the start, and no time of a step.
     last: f64,
-    fell: bool,
+    is_level: bool,
     open: Option<Open>,
 }
 
@@ -187,7 +187,7 @@ impl Watch {
             first: f64::NAN,
             since: 0,
             last: f64::NAN,
-            fell: false,
+            is_level: false,
             open: None,
         }
     }
@@ -232,7 +232,7 @@ impl Watch {
     fn hit(&mut self, settings: &Settings) -> Seen {
         let (level, base) = (self.level(), self.base);
         let stays = level - base >= STILL * (self.first - base);
-        if stays && self.fell && level - base >= Z * self.noise() {
+        if stays && self.is_level && level - base >= Z * self.noise() {
             return self.fire(settings, How::Jump, base, level);
         }
         // Asked again after as many rows.
@@ -254,7 +254,7 @@ impl Watch {
         {
             self.window.push(gone);
         }
-        self.fell |= time < self.last;
+        self.is_level |= time <= self.last;
         self.last = time;
         self.slow = self.slow << 1 | u16::from(time > self.limit);
         self.since = self.since.saturating_add(1);
@@ -276,7 +276,7 @@ impl Watch {
         let rise = if full { settings.notice } else { settings.rise };
         self.limit = self.base + (self.base * rise).max(noise);
         self.best = self.best.min(self.base);
-        let drifted = full && self.fell && self.base >= self.best * (1.0 + settings.drift);
+        let drifted = full && self.is_level && self.base >= self.best * (1.0 + settings.drift);
         if drifted && self.base - self.best >= Z_DRIFT * self.noise() {
             return self.fire(settings, How::Drift, self.best, self.base);
         }

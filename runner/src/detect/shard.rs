@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::guest::{Guest, text};
 use super::supervise::{Budget, Record};
+use super::ticks::Ticks;
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
@@ -45,47 +46,6 @@ pub(super) fn interests(detectors: &[Detector], host: &str) -> Result<Vec<Vec<In
         .iter()
         .map(|detector| ask(detector).with_context(|| format!("detector `{}`", detector.name)))
         .collect()
-}
-
-/// When a detector wants to be woken, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Ticks {
-    every: f64,
-    /// Only after so long without a row; 0 is always.
-    after: f64,
-}
-
-impl Ticks {
-    /// What the wishes come to: the most ticks that any of them asks for.
-    fn of(wishes: &[Interest]) -> Option<Self> {
-        let seconds = |text: &str| text.parse().ok().filter(|seconds: &f64| *seconds > 0.0);
-        let of_wish = |wish: &Interest| {
-            let after = wish.options.iter().find(|(name, _)| name == "after");
-            Some(Self {
-                every: seconds(&wish.pattern)?.max(0.1),
-                after: after.and_then(|(_, value)| seconds(value)).unwrap_or(0.0),
-            })
-        };
-        wishes
-            .iter()
-            .filter(|wish| wish.kind == "tick")
-            .filter_map(of_wish)
-            .reduce(|a, b| Self {
-                every: a.every.min(b.every),
-                after: a.after.min(b.after),
-            })
-    }
-
-    /// When the next tick is due once a row has come.
-    fn after_row(self, time: f64, due: Option<f64>) -> f64 {
-        match due {
-            None if self.after == 0.0 => time + self.every,
-            None => time + self.after,
-            Some(due) if self.after == 0.0 => due,
-            // Rows of several ranks may come in any order of their times.
-            Some(due) => due.max(time + self.after),
-        }
-    }
 }
 
 pub(super) struct Shard {
