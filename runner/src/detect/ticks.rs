@@ -14,7 +14,11 @@ pub(super) struct Ticks {
 impl Ticks {
     /// What the wishes come to: the most ticks that any of them asks for.
     pub(super) fn of(wishes: &[Interest]) -> Option<Self> {
-        let seconds = |text: &str| text.parse::<f64>().ok().filter(|seconds: &f64| *seconds > 0.0);
+        let seconds = |text: &str| {
+            text.parse::<f64>()
+                .ok()
+                .filter(|seconds: &f64| *seconds > 0.0)
+        };
         let of_wish = |wish: &Interest| {
             let after = wish.options.iter().find(|(name, _)| name == "after");
             Some(Self {
