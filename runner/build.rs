@@ -7,12 +7,16 @@ use std::process::{Command, exit};
 use std::{env, fs};
 
 /// In the order in which they are listed and asked.
-const BUILTIN: [&str; 6] = [
+const BUILTIN: [&str; 10] = [
     "non-finite",
     "loss-spike",
     "grad-norm",
-    "entropy-collapse",
     "throughput",
+    "data-stall",
+    "heartbeat",
+    "straggler",
+    "entropy-collapse",
+    "gate-collapse",
     "rule",
 ];
 const TARGET: &str = "wasm32-wasip2";

@@ -83,7 +83,7 @@ pub struct Description {
 /// Something a monitor wants to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interest {
-    /// `metric`, `label`, `text`, `exception`, `event` or `tick`.
+    /// `metric`, `row`, `label`, `text`, `exception`, `event` or `tick`.
     pub kind: String,
     /// A name, a glob, a needle or a number of seconds.
     pub pattern: String,

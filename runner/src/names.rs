@@ -19,7 +19,7 @@ pub const CANONICAL: &[(&str, &[&str])] = &[
     ("throughput", &["tokens_per_second", "tok/sec", "tok/s", "tokens/s", "tokens/sec", "toks_per_s", "tps", "wps", "tokens_per_second_per_gpu", "tokens/s/device", "samples/sec", "samples_per_second", "samples_per_sec", "throughput/device/tokens_per_second", "perf/throughput", "frames_per_second", "fps", "time/fps", "steps_per_second", "it/s", "ups", "samplespersec", "currsamplespersec", "sps", "charts/sps", "samples/s", "ips", "tok_s", "samples_s"]),
     ("tokens_seen", &["num_tokens", "total_tokens", "tokens", "consumed_tokens", "num_input_tokens_seen", "throughput/total_tokens"]),
     ("samples_seen", &["consumed_samples", "num_samples", "total_samples", "samples"]),
-    ("step_time", &["iter_time", "iter_time_(s)", "time_per_step", "elapsed_time_per_iteration_(ms)", "dt", "step_avg", "iteration_time", "train_step_timing_in_s", "timing_s/step", "batch_cost", "step_s", "step_ms"]),
+    ("step_time", &["iter_time", "iter_time_(s)", "time_per_step", "elapsed_time_per_iteration_(ms)", "dt", "step_avg", "iteration_time", "train_step_timing_in_s", "timing_s/step", "batch_cost", "step_s", "step_ms", "ms", "ms/iter", "seconds", "time_this_iter_s"]),
     ("data_time", &["data", "dataload_time", "dt_fetch_s", "data_loading_time", "reader_cost", "data_s", "time_data"]),
     ("entropy", &["policy/entropy", "actor/entropy", "actor_entropy", "objective/entropy", "policy/entropy_avg", "entropy_mean", "mean_entropy", "policy_entropy"]),
     ("entropy_loss", &["losses/entropy", "actor/entropy_loss"]),

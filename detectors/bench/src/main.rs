@@ -4,17 +4,21 @@
 //!     cargo run --release -p bench -- replay FILE.csv …
 //!
 //! `cost` prints nanoseconds per point, `replay` every finding. A file has a
-//! header; its column `step` counts the rows, the others are canonical metrics;
-//! an empty cell is "not logged".
+//! header; its column `step` counts the rows, `rank` and `unix_time` are what
+//! they say, the others are canonical metrics; an empty cell is "not logged".
 
 use std::time::Instant;
 
+use data_stall::DataStall;
 use entropy_collapse::EntropyCollapse;
+use gate_collapse::GateCollapse;
 use grad_norm::GradNorm;
+use heartbeat::Heartbeat;
 use loss_spike::LossSpike;
 use non_finite::NonFinite;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
+use straggler::Straggler;
 use throughput::Throughput;
 
 type Run = Vec<Row>;
@@ -26,7 +30,11 @@ fn main() -> Result<(), String> {
     match task.as_str() {
         "cost" if files.is_empty() => {
             cost::<LossSpike>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))
+            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))?;
+            cost::<Throughput>("made up", "step_time", &healthy("step_time", 0.02))?;
+            cost::<Heartbeat>("made up", "step_time", &healthy("step_time", 0.02))?;
+            cost::<Straggler>("made up", "step_time", &healthy("step_time", 0.02))?;
+            cost::<DataStall>("made up", "data_time", &healthy("data_time", 0.02))
         }
         "cost" => files.iter().try_for_each(|file| {
             let run = read(file)?;
@@ -39,7 +47,11 @@ fn main() -> Result<(), String> {
             replay::<LossSpike>(file, &run)?;
             replay::<GradNorm>(file, &run)?;
             replay::<EntropyCollapse>(file, &run)?;
-            replay::<Throughput>(file, &run)
+            replay::<Throughput>(file, &run)?;
+            replay::<DataStall>(file, &run)?;
+            replay::<GateCollapse>(file, &run)?;
+            replay::<Straggler>(file, &run)?;
+            listen(file, &run)
         }),
         _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),
     }
@@ -64,13 +76,61 @@ fn read(path: &str) -> Result<Run, String> {
         for (&name, cell) in header.iter().zip(line.split(',')) {
             match (name, cell.parse::<f64>()) {
                 ("step", Ok(step)) => row.step = step as i64,
-                (_, Ok(value)) => row.metrics.push((name.to_owned(), value)),
+                ("rank", Ok(rank)) => row.rank = rank as u32,
+                ("unix_time", Ok(time)) => row.time = time,
+                (_, Ok(value)) => row.metrics.push((canonical(name).to_owned(), value)),
                 _ => {}
             }
         }
         row
     });
     Ok(rows.collect())
+}
+
+/// Plays a run on its own clock, or as fast as its step times say, with the
+/// ticks of its silences: one each second, from two minutes after a row on.
+fn listen(file: &str, run: &Run) -> Result<(), String> {
+    let mut harness = Harness::<Heartbeat>::new()?;
+    let mut time = f64::NAN;
+    for row in run {
+        let next = match step_seconds(row) {
+            _ if row.time.is_finite() => row.time,
+            Some(seconds) if time.is_finite() => time + seconds,
+            Some(seconds) => 1e9 + seconds,
+            None => continue,
+        };
+        let mut findings = Vec::new();
+        let mut now = time + 120.0;
+        while now < next {
+            findings.append(&mut harness.tick(now));
+            now += 1.0;
+        }
+        time = next.max(time);
+        findings.append(&mut harness.play(&[row.clone().at(next)], 1));
+        for finding in findings {
+            println!("{file} {} heartbeat {}", row.step, finding.title);
+        }
+    }
+    Ok(())
+}
+
+/// No column says its unit; whoever prints more than 120 prints milliseconds,
+/// but for the largest jobs.
+fn step_seconds(row: &Row) -> Option<f64> {
+    let (_, time) = row.metrics.iter().find(|(name, _)| name == "step_time")?;
+    let unit = if *time > 120.0 { 1e-3 } else { 1.0 };
+    Some(time * unit).filter(|time| time.is_finite())
+}
+
+/// The canonical name of a column of the usual files.
+fn canonical(column: &str) -> &str {
+    match column {
+        "step_s" | "step_ms" => "step_time",
+        "tok_s" | "samples_s" => "throughput",
+        "data_s" => "data_time",
+        "learning_rate" => "lr",
+        other => other,
+    }
 }
 
 fn replay<D: Detector>(file: &str, run: &Run) -> Result<(), String> {

@@ -267,7 +267,7 @@ impl Parameters {
 /// Something a monitor wants to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interest {
-    /// `metric`, `label`, `text`, `exception`, `event` or `tick`.
+    /// `metric`, `row`, `label`, `text`, `exception`, `event` or `tick`.
     pub kind: String,
     /// A name, a glob, a needle or a number of seconds.
     pub pattern: String,
@@ -328,5 +328,20 @@ impl Interest {
     #[must_use]
     pub fn tick(seconds: f64) -> Self {
         Self::new("tick", &seconds.to_string())
+    }
+
+    /// Of these ticks only those that come when no row has come for so many
+    /// seconds: the first right then. A run that goes on costs none.
+    #[must_use]
+    pub fn after_silence(mut self, seconds: f64) -> Self {
+        self.options.push(("after".into(), seconds.to_string()));
+        self
+    }
+
+    /// Every row with its step, time and rank, whether or not it has a value
+    /// that was asked for.
+    #[must_use]
+    pub fn rows() -> Self {
+        Self::new("row", "*")
     }
 }

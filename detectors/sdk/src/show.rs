@@ -37,6 +37,19 @@ pub fn count(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A time: `0.2 s`, `95 s`, `12 min`, `3.5 h`.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{} s", digits(seconds, 2 + usize::from(seconds >= 100.0))),
+        ..7200.0 => format!(
+            "{} min",
+            digits(seconds / 60.0, 2 + usize::from(seconds >= 6000.0))
+        ),
+        _ => format!("{} h", digits(seconds / 3600.0, 3)),
+    }
+}
+
 fn digits(value: f64, digits: usize) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -103,5 +116,16 @@ mod tests {
         assert_eq!(percent(0.2613), "26.1 %");
         assert_eq!(count(1, "row"), "1 row");
         assert_eq!(count(3, "row"), "3 rows");
+        for (seconds, text) in [
+            (0.25, "0.25 s"),
+            (4.2, "4.2 s"),
+            (119.0, "119 s"),
+            (130.0, "2.2 min"),
+            (600.0, "10 min"),
+            (6600.0, "110 min"),
+            (12_600.0, "3.5 h"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
     }
 }

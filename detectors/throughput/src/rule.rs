@@ -1,4 +1,4 @@
-//! The rule, for one series of one rank.
+//! The rule for standing still, for one series of one rank.
 
 use runwatch_detector::Parameters;
 use serde::{Deserialize, Serialize};
@@ -51,13 +51,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind of a canonical metric.
+    /// The kind of a canonical metric; none for the time of a step.
     #[must_use]
-    pub fn of(name: &str) -> Self {
-        if name == "throughput" {
-            Self::Rate
-        } else {
-            Self::Counter
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "throughput" => Some(Self::Rate),
+            "step_time" => None,
+            _ => Some(Self::Counter),
         }
     }
 }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
-use runwatch_detector::testing::{Harness, Row, rows};
-use runwatch_detector::{Finding, State};
+use runwatch_detector::testing::{Harness, Noise, Row, rows};
+use runwatch_detector::{Detector, Finding, State};
 
 use super::Throughput;
 
@@ -65,6 +65,34 @@ fn two_zeros_are_quiet() {
     let mut values = vec![120.0; 40];
     values[10..12].fill(0.0);
     assert_eq!(play(&rows("throughput", &values)), []);
+}
+
+/// A watchdog that looks at a file every so often saw one such row again and
+/// again; here time alone counts nothing.
+#[test]
+fn a_row_is_counted_once_however_often_one_looks() {
+    let mut values = vec![120.0; 40];
+    values[39] = 0.0;
+    let mut harness = Harness::<Throughput>::new().unwrap();
+    assert_eq!(harness.play(&rows("throughput", &values), 64), []);
+    for tick in 0..1000 {
+        assert_eq!(harness.tick(1e9 + f64::from(tick) * 30.0), []);
+    }
+}
+
+#[test]
+fn noise_as_large_as_the_rise_is_quiet() {
+    // As in reinforcement learning, where the work of a step differs.
+    let mut noise = Noise::new(11);
+    let values: Vec<f64> = (0..5000)
+        .map(|_| 10.0 * (0.4 * noise.normal()).exp())
+        .collect();
+    assert!(
+        brief(&play(&rows("step_time", &values)))
+            .iter()
+            .all(|it| it.1 != "critical")
+    );
+    assert!(play(&rows("step_time", &values)).len() <= 2);
 }
 
 #[test]
@@ -134,6 +162,191 @@ fn a_resume_ends_the_episode() {
     );
 }
 
+/// Step times around a level with 1 % of noise.
+fn times(n: usize, level: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut noise = Noise::new(5);
+    (0..n)
+        .map(|at| level(at) * (1.0 + 0.01 * noise.normal()))
+        .collect()
+}
+
+fn step_times(n: usize, level: impl Fn(usize) -> f64) -> Vec<Finding> {
+    play(&rows("step_time", &times(n, level)))
+}
+
+#[test]
+fn a_jump_of_the_step_time_is_reported_until_it_is_back() {
+    let findings = step_times(600, |at| if (200..400).contains(&at) { 1.15 } else { 1.0 });
+    let brief = brief(&findings);
+    assert_eq!(brief.len(), 2, "{brief:?}");
+    assert_eq!((brief[0].1, brief[1].1), ("warning", "resolved"));
+    assert!((216..232).contains(&brief[0].0), "{brief:?}");
+    assert!((408..420).contains(&brief[1].0), "{brief:?}");
+    assert_eq!(findings[0].key, "slower");
+    assert!(findings[0].recommendation.contains("GPU"));
+}
+
+#[test]
+fn the_severity_follows_the_size() {
+    for (level, severity) in [(1.07, "info"), (1.2, "warning"), (2.2, "critical")] {
+        let findings = step_times(400, |at| if at < 200 { 1.0 } else { level });
+        assert_eq!(brief(&findings)[0].1, severity);
+    }
+    // It gets worse: said once more, and a lower one never follows.
+    let findings = step_times(600, |at| match at {
+        ..200 => 1.0,
+        200..300 => 1.2,
+        300..400 => 2.2,
+        _ => 1.2,
+    });
+    let all: Vec<_> = brief(&findings).into_iter().map(|it| it.1).collect();
+    assert_eq!(all, ["warning", "critical"]);
+}
+
+#[test]
+fn neither_milliseconds_nor_rates_make_a_difference() {
+    let level = |at| if at < 200 { 1.0 } else { 1.3 };
+    let seconds = brief(&step_times(400, level)).len();
+    let milliseconds: Vec<f64> = times(400, level).iter().map(|it| it * 1e3).collect();
+    let rates: Vec<f64> = times(400, level).iter().map(|it| 4e5 / it).collect();
+    assert_eq!(
+        brief(&play(&rows("step_time", &milliseconds))).len(),
+        seconds
+    );
+    let rate = play(&rows("throughput", &rates));
+    assert_eq!(brief(&rate)[0].1, "warning");
+    assert!((rate[0].values[2].1 - 0.3).abs() < 0.02, "{:?}", rate[0]);
+}
+
+#[test]
+fn what_becomes_slower_little_by_little_is_reported_at_a_fifth() {
+    // A schedule of the work, or a leak: 15 % over the run is quiet.
+    let slowly = |to: f64| move |at: usize| 1.0 + (to - 1.0) * at as f64 / 5000.0;
+    assert_eq!(step_times(5000, slowly(1.15)), []);
+    let findings = step_times(5000, slowly(1.5));
+    assert_eq!(findings[0].severity.name(), "warning");
+    assert!(findings[0].message.contains("little by little"));
+}
+
+#[test]
+fn pauses_and_validation_steps_are_quiet() {
+    let mut values = times(3000, |_| 1.0);
+    for at in (100..3000).step_by(125) {
+        values[at] = 2.3;
+        values[at + 1] = 1.4;
+    }
+    values[1500] = 80.0;
+    assert_eq!(play(&rows("step_time", &values)), []);
+}
+
+#[test]
+fn a_moving_average_that_was_pulled_down_is_quiet() {
+    let (mut average, mut rates) = (1.0, Vec::new());
+    for at in 0..2000 {
+        let time = if at % 500 == 499 { 12.0 } else { 1.0 };
+        average = 0.95 * average + 0.05 * time;
+        rates.push(124_000.0 / average);
+    }
+    assert_eq!(play(&rows("throughput", &rates)), []);
+}
+
+#[test]
+fn a_large_job_that_slows_down_right_after_a_start_is_noticed() {
+    let findings = play(&rows(
+        "step_time",
+        &[105.16, 105.17, 106.25, 110.17, 111.14],
+    ));
+    assert_eq!(brief(&findings), [(4, "info")]);
+    // Not so if the few rows before differ anyway, or the first were slow.
+    assert_eq!(
+        play(&rows(
+            "step_time",
+            &[105.2, 109.0, 106.3, 110.2, 111.1, 111.0]
+        )),
+        []
+    );
+    assert_eq!(
+        play(&rows(
+            "step_time",
+            &[300.0, 105.2, 105.3, 105.2, 105.3, 105.1]
+        )),
+        []
+    );
+}
+
+#[test]
+fn what_stays_slower_is_the_new_level() {
+    let findings = step_times(2000, |at| if at < 200 { 1.0 } else { 1.2 });
+    let brief = brief(&findings);
+    assert_eq!(brief.len(), 2, "{brief:?}");
+    assert_eq!(findings[1].title, "Training stays slower");
+}
+
+#[test]
+fn the_time_of_a_step_tells_more_than_the_rate() {
+    let rows: Vec<Row> = (0..600)
+        .map(|at| {
+            let rate = if at < 300 { 100.0 } else { 80.0 };
+            Row::new(at, &[("step_time", 1.0), ("throughput", rate)])
+        })
+        .collect();
+    assert_eq!(play(&rows), []);
+}
+
+#[test]
+fn the_time_since_the_start_is_no_step_time() {
+    let elapsed: Vec<f64> = (1..3000).map(|step| f64::from(step) * 1.3).collect();
+    assert_eq!(play(&rows("step_time", &elapsed)), []);
+}
+
+#[test]
+fn nothing_that_is_not_finite_counts() {
+    let mut values = times(600, |at| if at < 300 { 1.0 } else { 1.3 });
+    for at in (0..600).step_by(3) {
+        values[at] = [f64::NAN, f64::INFINITY, 0.0, -1.0][at % 4];
+    }
+    let findings = play(&rows("step_time", &values));
+    assert_eq!(brief(&findings)[0].1, "warning");
+    assert!(
+        findings
+            .iter()
+            .all(|it| it.values.iter().all(|(_, value)| value.is_finite()))
+    );
+}
+
+#[test]
+fn a_resume_makes_a_new_baseline() {
+    let mut rows = rows(
+        "step_time",
+        &times(600, |at| if at < 300 { 1.0 } else { 1.3 }),
+    );
+    for (row, step) in rows[300..].iter_mut().zip(100..) {
+        row.step = step;
+    }
+    assert_eq!(play(&rows), []);
+}
+
+#[test]
+fn ranks_slow_down_together() {
+    let slow: Vec<Row> = rows(
+        "step_time",
+        &times(600, |at| if at < 300 { 1.0 } else { 1.3 }),
+    )
+    .into_iter()
+    .flat_map(|row| (0..16).map(move |rank| row.clone().on(rank)))
+    .collect();
+    let findings = play(&slow);
+    assert_eq!(brief(&findings).len(), 1);
+}
+
+#[test]
+fn state_is_small() {
+    let mut harness = Harness::<Throughput>::new().unwrap();
+    harness.play(&rows("step_time", &times(1000, |_| 1.0)), 64);
+    let saved = harness.detector.save().unwrap().len();
+    assert!(saved < 1024, "{saved}");
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(
@@ -148,6 +361,10 @@ proptest! {
             count += f64::from(grows / 3);
             let metrics = [("tokens_seen", count), ("throughput", f64::from(rate / 2))];
             rows.push(Row::new(step, &metrics).on(rank));
+        }
+        for (at, row) in rows.iter_mut().enumerate() {
+            let level = [1.0, 1.0, 1.2, 2.2][at / 60 % 4] + 0.01 * (at % 2) as f64;
+            row.metrics.push(("step_time".to_owned(), level));
         }
         let expected = play(&rows);
         let mut harness = Harness::<Throughput>::new().unwrap();

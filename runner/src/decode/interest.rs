@@ -13,6 +13,7 @@ pub struct Interests {
     needles: Vec<(String, Mask)>,
     exceptions: Vec<(String, Mask)>,
     events: Vec<(String, Mask)>,
+    rows: Mask,
 }
 
 /// Who wants a metric's values.
@@ -36,6 +37,7 @@ impl Interests {
             needles: Vec::new(),
             exceptions: all(),
             events: all(),
+            rows: 1,
         }
     }
 
@@ -59,6 +61,7 @@ impl Interests {
                 "text" if !pattern.is_empty() => self.needles.push((pattern, bit)),
                 "exception" => self.exceptions.push((pattern, bit)),
                 "event" => self.events.push((pattern, bit)),
+                "row" => self.rows |= bit,
                 "tick" => {} // The sandbox's side: see `detect`.
                 other => unknown.push(other.to_owned()),
             }
@@ -82,6 +85,12 @@ impl Interests {
         // Who gets every value needs no edges on top.
         wanted.edges &= !wanted.all;
         wanted
+    }
+
+    /// Who wants every row, whatever is in it.
+    #[must_use]
+    pub fn rows(&self) -> Mask {
+        self.rows
     }
 
     /// Who wants the label with this name.

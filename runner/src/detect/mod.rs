@@ -10,6 +10,7 @@
 mod guest;
 mod shard;
 mod supervise;
+mod ticks;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::guest::{Guest, text};
 use super::supervise::{Budget, Record};
+use super::ticks::Ticks;
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
@@ -47,17 +48,6 @@ pub(super) fn interests(detectors: &[Detector], host: &str) -> Result<Vec<Vec<In
         .collect()
 }
 
-/// How often a detector wants to be woken, in seconds.
-fn tick_every(wishes: &[Interest]) -> Option<f64> {
-    wishes
-        .iter()
-        .filter(|wish| wish.kind == "tick")
-        .filter_map(|wish| wish.pattern.parse::<f64>().ok())
-        .filter(|seconds| *seconds > 0.0)
-        .reduce(f64::min)
-        .map(|seconds| seconds.max(0.1))
-}
-
 pub(super) struct Shard {
     detectors: Arc<Vec<Detector>>,
     slots: Vec<Slot>,
@@ -72,7 +62,7 @@ struct Slot {
     guest: Option<Box<dyn Guest>>,
     /// The faults of all its runs in this shard.
     record: Record,
-    tick_every: Option<f64>,
+    ticks: Option<Ticks>,
     watched: FxHashMap<RunId, Watched>,
 }
 
@@ -120,7 +110,7 @@ impl Shard {
             .map(|wishes| Slot {
                 guest: None,
                 record: Record::default(),
-                tick_every: tick_every(wishes),
+                ticks: Ticks::of(wishes),
                 watched: FxHashMap::default(),
             })
             .collect();
@@ -154,33 +144,36 @@ impl Shard {
         batch: &RunBatch,
         events: &mut Vec<Event>,
     ) {
-        let Some(every) = self.slots[number].tick_every else {
+        let Some(ticks) = self.slots[number].ticks else {
             self.feed(number, segment, batch, 0, batch.len(), events);
             return;
         };
         // Ticks fall between rows at times that do not depend on how the rows
         // were grouped into batches.
         let mut from = 0;
+        let mut due = self.watch(number, batch.run).next_tick;
         for row in 0..batch.len() {
-            let time = batch.times[row];
+            // Live, the clock is the wall's, whatever the row says: what a file
+            // already holds is no silence.
+            let time = if self.settings.live {
+                segment.now
+            } else {
+                batch.times[row]
+            };
             if time.is_nan() {
                 continue;
             }
-            let due = self.slots[number]
-                .watched
-                .get(&batch.run)
-                .and_then(|watched| watched.next_tick);
-            let Some(due) = due else {
-                self.watch(number, batch.run).next_tick = Some(time + every);
-                continue;
-            };
-            if time >= due {
+            if due.is_some_and(|due| time >= due) {
                 self.feed(number, segment, batch, from, row, events);
                 from = row;
                 let order = batch.places[row].order;
+                self.watch(number, batch.run).next_tick = due;
                 self.ticks(number, batch.run, time, order, events);
+                due = self.watch(number, batch.run).next_tick;
             }
+            due = Some(ticks.after_row(time, due));
         }
+        self.watch(number, batch.run).next_tick = due;
         self.feed(number, segment, batch, from, batch.len(), events);
     }
 
@@ -205,7 +198,8 @@ impl Shard {
         to: usize,
         events: &mut Vec<Event>,
     ) {
-        if from == to || !self.scratch.pick(batch, 1 << number, from, to) {
+        let every_row = self.interests.rows() & (1 << number) != 0;
+        if from == to || !self.scratch.pick(batch, 1 << number, every_row, from, to) {
             return;
         }
         // The batch is fed again once: the first fault may be bad luck.
@@ -363,7 +357,7 @@ impl Shard {
     pub(super) fn tick(&mut self, now: f64) -> Vec<Event> {
         let mut events = Vec::new();
         for number in 0..self.slots.len() {
-            if self.slots[number].tick_every.is_none() {
+            if self.slots[number].ticks.is_none() {
                 continue;
             }
             let mut runs: Vec<RunId> = self.slots[number].watched.keys().copied().collect();
@@ -379,14 +373,14 @@ impl Shard {
     fn ticks(&mut self, number: usize, run: RunId, now: f64, order: u32, events: &mut Vec<Event>) {
         for count in 0.. {
             let slot = &mut self.slots[number];
-            let (Some(every), Some(watched)) = (slot.tick_every, slot.watched.get_mut(&run)) else {
+            let (Some(ticks), Some(watched)) = (slot.ticks, slot.watched.get_mut(&run)) else {
                 return;
             };
             let Some(due) = watched.next_tick.filter(|due| *due <= now) else {
                 return;
             };
             let at = if count >= MAX_TICKS { now } else { due };
-            watched.next_tick = Some(at + every);
+            watched.next_tick = Some(at + ticks.every);
             let live = self.settings.live;
             let may_run = slot.record.may_run(now, live) && watched.record.may_run(now, live);
             if !watched.open || !may_run {
@@ -502,15 +496,23 @@ fn define(
 
 impl Scratch {
     /// Picks the values and texts of rows `from..to` that a detector asked for;
-    /// false when there are none. Rows are picked as well when few have any.
-    fn pick(&mut self, batch: &RunBatch, bit: Mask, from: usize, to: usize) -> bool {
+    /// false when there are none. Rows are picked as well when few have any,
+    /// unless the detector wants every row.
+    fn pick(
+        &mut self,
+        batch: &RunBatch,
+        bit: Mask,
+        every_row: bool,
+        from: usize,
+        to: usize,
+    ) -> bool {
         self.indices.clear();
         self.rows.clear();
         self.values.clear();
         self.texts.clear();
         self.picked.clear();
         if batch.mask & bit == 0 {
-            return false;
+            return every_row;
         }
         let all = from == 0 && to == batch.len();
         let part = |row: usize| {
@@ -532,6 +534,9 @@ impl Scratch {
             if item.mask & bit != 0 && (from..to).contains(&(item.row as usize)) {
                 self.texts.push(text(item, item.row - from as u32));
             }
+        }
+        if every_row {
+            return true;
         }
         if self.rows.is_empty() && self.texts.is_empty() {
             return false;
