@@ -9,10 +9,13 @@
 
 use std::time::Instant;
 
+use clip_fraction::ClipFraction;
 use entropy_collapse::EntropyCollapse;
 use grad_norm::GradNorm;
+use length_explosion::LengthExplosion;
 use loss_spike::LossSpike;
 use non_finite::NonFinite;
+use reward_collapse::RewardCollapse;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use throughput::Throughput;
@@ -39,7 +42,10 @@ fn main() -> Result<(), String> {
             replay::<LossSpike>(file, &run)?;
             replay::<GradNorm>(file, &run)?;
             replay::<EntropyCollapse>(file, &run)?;
-            replay::<Throughput>(file, &run)
+            replay::<Throughput>(file, &run)?;
+            replay::<RewardCollapse>(file, &run)?;
+            replay::<ClipFraction>(file, &run)?;
+            replay::<LengthExplosion>(file, &run)
         }),
         _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),
     }
