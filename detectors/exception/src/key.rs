@@ -2,10 +2,12 @@
 //! from one time to the next.
 
 use runwatch_detector::Text;
-use runwatch_detector::text::{first_line, last_part};
+use runwatch_detector::text::{first_line, head, last_part};
 
 /// Bytes of a message that tell it from others.
 const TELLING: usize = 160;
+/// Bytes of a message that are looked at.
+const MASKED: usize = 2048;
 
 /// The type. Two processes that write at once mix their letters:
 /// `ValueErrorValueError` is `ValueError`.
@@ -40,11 +42,9 @@ pub(crate) fn place(text: &Text) -> String {
 /// The message's first line, masked.
 pub(crate) fn message(text: &Text) -> String {
     let line = first_line(&text.content).trim_start_matches([':', ' ']);
-    let mut end = line.len().min(TELLING);
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
-    masked(line.get(..end).unwrap_or_default())
+    // Masked before it is cut: numbers and paths differ in their lengths.
+    let whole = masked(head(line, MASKED));
+    head(&whole, TELLING).to_owned()
 }
 
 /// The text with `#` for numbers and addresses and `/` for paths.

@@ -163,11 +163,18 @@ pub fn severity(text: &Text) -> Severity {
         Some("thread" | "task") => return Severity::Warning,
         _ => {}
     }
+    // Gloo and NCCL say so in every rank that outlives another.
+    const OF_OTHERS: [&str; 3] = [
+        "Connection closed by peer",
+        "Connection reset by peer",
+        "a remote worker",
+    ];
     let full = key::kind(&text.name);
     let name = last_part(full);
     let caught = CAUGHT.contains(&name)
         || name.ends_with("Warning")
-        || CLIENTS.iter().any(|client| full.starts_with(client));
+        || CLIENTS.iter().any(|client| full.starts_with(client))
+        || OF_OTHERS.iter().any(|words| text.content.contains(words));
     if BY_HAND.contains(&name) {
         Severity::Info
     } else if caught {

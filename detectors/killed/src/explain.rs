@@ -2,7 +2,7 @@
 //!
 //! The GPU errors are those of NVIDIA's list of Xid messages.
 
-use runwatch_detector::Text;
+use runwatch_detector::{NO_RANK, Text};
 
 use crate::rule::{Kind, exit_code as code_of};
 
@@ -26,12 +26,17 @@ pub(crate) fn what(kind: Kind, text: &Text) -> String {
 }
 
 /// A few words.
-pub(crate) fn title(kind: Kind, text: &Text) -> String {
+pub(crate) fn title(kind: Kind, text: &Text, rank: u32) -> String {
+    let who = if rank == NO_RANK {
+        "Process".to_owned()
+    } else {
+        format!("Rank {rank}")
+    };
     match kind {
-        Kind::Killed => "Process killed (SIGKILL)".to_owned(),
+        Kind::Killed => format!("{who} was killed (SIGKILL)"),
         Kind::Failed => match code_of(text) {
-            Some(code) => format!("Process ended with exit code {code}"),
-            None => "Process ended with an error".to_owned(),
+            Some(code) => format!("{who} ended with exit code {code}"),
+            None => format!("{who} ended with an error"),
         },
         Kind::Hung => match text.field("operation") {
             Some(operation) => format!("NCCL timeout in {operation}"),
@@ -46,7 +51,7 @@ pub(crate) fn title(kind: Kind, text: &Text) -> String {
         Kind::Cancelled => format!("Job cancelled{}", due(text)),
         Kind::Actor => "Ray actor died".to_owned(),
         Kind::Loader => "Data loader worker died".to_owned(),
-        Kind::Crashed => "Process crashed".to_owned(),
+        Kind::Crashed => format!("{who} crashed"),
         Kind::Terminated => "Job terminated (SIGTERM)".to_owned(),
         Kind::Interrupted => "Job interrupted (SIGINT)".to_owned(),
     }

@@ -93,7 +93,7 @@ fn told(kind: Kind, severity: Severity, text: &Text, at: &Point) -> Finding {
     }
     message += &format!(" The log says: {}", cut(first_line(&text.content), 300));
     let finding = Finding::firing(kind.key(), severity, at.row)
-        .title(explain::title(kind, text))
+        .title(explain::title(kind, text, at.rank))
         .message(message)
         .recommendation(explain::what_to_do(kind, text));
     match code {

@@ -54,7 +54,8 @@ pub fn cut(text: &str, most: usize) -> String {
 }
 
 /// At most so many bytes from the beginning.
-fn head(text: &str, most: usize) -> &str {
+#[must_use]
+pub fn head(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
