@@ -92,7 +92,8 @@ const SHOWN: usize = 400;
 
 fn raised(text: &Text, at: &Point, seen: &rule::Seen) -> Finding {
     let says = first_line(&text.content);
-    let name = key::kind(&text.name);
+    let name = cut(key::kind(&text.name), 120);
+    let name = name.as_str();
     let what = match (name, says) {
         ("unknown", _) => "a traceback that was cut off".to_owned(),
         (name, "") => format!("`{name}` without a message"),
