@@ -123,6 +123,9 @@ pub enum Role {
     Rank,
     /// What a record is about, in words.
     Message,
+    /// The session that a call to a model belongs to, a label: its line is a
+    /// record even without a number.
+    Session,
     /// A metric or a label.
     Value,
 }
@@ -151,6 +154,7 @@ pub fn role(printed: &str) -> Role {
         "project" | "project_name" => Role::Project,
         "rank" | "global_rank" => Role::Rank,
         "msg" => Role::Message,
+        "session_id" => Role::Session,
         _ => Role::Value,
     }
 }

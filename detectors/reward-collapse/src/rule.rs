@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The first values, whose median is the start.
 const START: usize = 20;
 /// The fall must be so many standard deviations of single values around the
-/// moving mean: noise alone moves the mean by less than a third of one.
-const FALL_SD: f64 = 1.0;
+/// moving mean. Noise alone moves a mean of 20 by a fifth of one, and from the
+/// luckiest stretch of a long run to an unlucky one by more than one.
+const FALL_SD: f64 = 2.0;
 
 /// The parameters.
 #[derive(Debug, Clone)]
