@@ -7,7 +7,7 @@ use std::process::{Command, exit};
 use std::{env, fs};
 
 /// In the order in which they are listed and asked.
-const BUILTIN: [&str; 10] = [
+const BUILTIN: [&str; 17] = [
     "non-finite",
     "loss-spike",
     "grad-norm",
@@ -16,7 +16,14 @@ const BUILTIN: [&str; 10] = [
     "heartbeat",
     "straggler",
     "entropy-collapse",
+    "reward-collapse",
+    "clip-fraction",
+    "length-explosion",
     "gate-collapse",
+    "exception",
+    "out-of-memory",
+    "killed",
+    "fallback",
     "rule",
 ];
 const TARGET: &str = "wasm32-wasip2";

@@ -29,7 +29,9 @@ pub const CANONICAL: &[(&str, &[&str])] = &[
     ("reward_std", &["rewards/std", "reward/std", "critic/rewards/std", "std_reward"]),
     ("advantage_std", &["advantages/std", "critic/advantages/std", "advantage/std", "adv_std"]),
     ("clip_fraction", &["clipfrac", "clip_ratio", "actor/pg_clipfrac", "clip_ratio/region_mean", "policy/clipfrac_avg", "losses/clipfrac"]),
-    ("response_length", &["completions/mean_length", "completion_length", "response_length/mean", "val/num_eos_tokens", "mean_response_length", "rollout/ep_len_mean"]),
+    ("response_length", &["completions/mean_length", "completion_length", "response_length/mean", "mean_response_length"]),
+    ("clipped_ratio", &["completions/clipped_ratio", "response_length/clip_ratio", "completion_clipped_ratio"]),
+    ("episode_length_mean", &["rollout/ep_len_mean", "ep_len_mean", "episode_len_mean", "env_runners/episode_len_mean", "episodic_length", "charts/episodic_length", "eplenmean"]),
     ("loss_scale", &["scale", "amp/scale"]),
     ("momentum", &["mom"]),
     ("skipped_steps", &["skipped", "number_of_skipped_iterations"]),
@@ -126,6 +128,9 @@ pub enum Role {
     Rank,
     /// What a record is about, in words.
     Message,
+    /// The session that a call to a model belongs to, a label: its line is a
+    /// record even without a number.
+    Session,
     /// A metric or a label.
     Value,
 }
@@ -154,6 +159,7 @@ pub fn role(printed: &str) -> Role {
         "project" | "project_name" => Role::Project,
         "rank" | "global_rank" => Role::Rank,
         "msg" => Role::Message,
+        "session_id" => Role::Session,
         _ => Role::Value,
     }
 }

@@ -9,13 +9,16 @@
 
 use std::time::Instant;
 
+use clip_fraction::ClipFraction;
 use data_stall::DataStall;
 use entropy_collapse::EntropyCollapse;
 use gate_collapse::GateCollapse;
 use grad_norm::GradNorm;
 use heartbeat::Heartbeat;
+use length_explosion::LengthExplosion;
 use loss_spike::LossSpike;
 use non_finite::NonFinite;
+use reward_collapse::RewardCollapse;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use straggler::Straggler;
@@ -51,7 +54,10 @@ fn main() -> Result<(), String> {
             replay::<DataStall>(file, &run)?;
             replay::<GateCollapse>(file, &run)?;
             replay::<Straggler>(file, &run)?;
-            listen(file, &run)
+            listen(file, &run)?;
+            replay::<RewardCollapse>(file, &run)?;
+            replay::<ClipFraction>(file, &run)?;
+            replay::<LengthExplosion>(file, &run)
         }),
         _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),
     }

@@ -114,6 +114,20 @@ impl<'a> Batch<'a> {
         })
     }
 
+    /// Where a text stands: a point without a series, whose value is NaN.
+    #[must_use]
+    pub fn place(&self, text: &Text) -> Option<Point> {
+        let row = text.row as usize;
+        Some(Point {
+            series: u32::MAX,
+            row: text.row,
+            step: *self.steps.get(row)?,
+            time: *self.times.get(row)?,
+            rank: *self.ranks.get(row)?,
+            value: f64::NAN,
+        })
+    }
+
     /// The series with this index. Only a detector that asked for several
     /// metrics needs it.
     #[must_use]

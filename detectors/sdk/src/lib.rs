@@ -63,6 +63,8 @@ pub mod state;
 pub mod stats;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+pub mod text;
+pub mod told;
 
 pub use batch::{Batch, NO_RANK, NO_ROW, Point, Series, Text};
 pub use describe::{Description, Facts, Interest, Kind, Parameter, Parameters};

@@ -34,15 +34,29 @@ struct Rule {
 /// The first rule that gives a name counts.
 const RULES: &[Rule] = &[
     rule("Watchdog caught", |_| Some("nccl-timeout")),
-    rule("CANCELLED AT", |_| Some("slurm-cancelled")),
+    rule("CANCELLED AT", |text| {
+        number_after(text, "CANCELLED AT ").map(|_| "slurm-cancelled")
+    }),
     rule("TERM_", |text| {
-        text.starts_with(b"TERM_").then_some("lsf-kill")
+        let killed = text.starts_with(b"TERM_") && has(text, ": job killed");
+        killed.then_some("lsf-kill")
     }),
     rule("PBS: job killed", |_| Some("pbs-kill")),
     rule("ut of memory", out_of_memory),
     rule("OOM when allocating", |_| Some("cuda-oom")),
-    rule("oom-kill", |_| Some("host-oom")),
-    rule("oom_kill", |_| Some("host-oom")),
+    rule("oom-kill", |text| {
+        let happened = [
+            "oom-kill:",
+            "oom-kill event",
+            "oom-killer:",
+            "voked oom-killer",
+        ];
+        happened
+            .iter()
+            .any(|word| has(text, word))
+            .then_some("host-oom")
+    }),
+    rule("oom_kill event", |_| Some("host-oom")),
     rule("OOM Killed", |_| Some("host-oom")),
     rule("OOMKilled", |_| Some("host-oom")),
     rule("std::bad_alloc", |_| Some("host-oom")),
@@ -65,7 +79,10 @@ const RULES: &[Rule] = &[
         scaled.then_some("gradient-overflow")
     }),
     rule("before timing out", |_| Some("nccl-timeout")),
-    rule("NCCL error", |_| Some("nccl-error")),
+    rule("NCCL error", |text| {
+        let failed = has(text, "NCCL error:") || has(text, "NCCL error in");
+        failed.then_some("nccl-error")
+    }),
     rule("CUDA error: ", |_| Some("cuda-error")),
     rule("_STATUS_", |text| {
         let failed = (has(text, "CUDNN_STATUS_") || has(text, "CUBLAS_STATUS_"))
@@ -85,18 +102,24 @@ const RULES: &[Rule] = &[
     rule("WorkerCrashedError", |_| Some("ray-actor-died")),
     rule("The actor died", |_| Some("ray-actor-died")),
     rule("A worker died or was killed", |_| Some("ray-actor-died")),
-    rule("eceived SIGINT", |_| Some("interrupted")),
-    rule("eceived SIGTERM", |_| Some("terminated")),
+    rule("eceived SIGINT", |text| told(text, "interrupted")),
+    rule("eceived SIGTERM", |text| told(text, "terminated")),
     rule("death signal", |text| match has(text, "eceived 2 death") {
         true => Some("interrupted"),
         false => Some("terminated"),
     }),
     rule("got signal: 15", |_| Some("terminated")),
-    rule("egmentation fault", |_| Some("segfault")),
-    rule("Bus error", |_| Some("bus-error")),
-    rule("Fatal Python error", |_| Some("fatal-python-error")),
-    rule("terminate called", |_| Some("aborted")),
-    rule("Aborted (core", |_| Some("aborted")),
+    rule("Segmentation fault", |text| told(text, "segfault")),
+    rule("Bus error", |text| told(text, "bus-error")),
+    rule("Fatal Python error: ", |_| Some("fatal-python-error")),
+    rule("terminate called ", |text| {
+        let thrown = ["called after", "called without", "called recursively"];
+        thrown
+            .iter()
+            .any(|word| has(text, word))
+            .then_some("aborted")
+    }),
+    rule("Aborted (core dumped)", |_| Some("aborted")),
     rule("Invalid loss", |text| {
         has(text, "terminating training").then_some("non-finite")
     }),
@@ -110,6 +133,15 @@ const fn rule(word: &'static str, name: fn(&[u8]) -> Option<&'static str>) -> Ru
 
 fn has(text: &[u8], word: &str) -> bool {
     memmem::find(text, word.as_bytes()).is_some()
+}
+
+/// The event, unless the line is advice, or says what would be done about it.
+fn told(text: &[u8], name: &'static str) -> Option<&'static str> {
+    const ADVICE: [&str; 9] = [
+        "andler", "egister", "nstall", " when ", " if ", " upon ", "avoid ", "would ", "will ",
+    ];
+    let advice = ADVICE.iter().any(|word| has(text, word));
+    (!advice).then_some(name)
 }
 
 /// Advice mentions running out of memory as well.
@@ -634,6 +666,28 @@ mod tests {
                 "gradient-overflow loss_scale=32768.0",
             ),
             ("Main process received SIGINT, exiting", "interrupted"),
+            (
+                "slurmstepd: error: Detected 2 oom-kill event(s) in StepId=5.0 cgroup.",
+                "host-oom",
+            ),
+            (
+                "python invoked oom-killer: gfp_mask=0xcc0, order=0",
+                "host-oom",
+            ),
+            (
+                "/job/run.sh: line 12: 8123 Segmentation fault      (core dumped) python train.py",
+                "segfault",
+            ),
+            ("Signal: Segmentation fault (11)", "segfault"),
+            ("Fatal Python error: Segmentation fault", "segfault"),
+            (
+                "terminate called after throwing an instance of 'c10::Error'",
+                "aborted",
+            ),
+            (
+                "[1] NCCL INFO transport/net.cc:12 -> 6 NCCL error: remote process exited",
+                "nccl-error",
+            ),
             ("Batch 3: Invalid loss, terminating training", "non-finite"),
         ] {
             assert_eq!(events(line), [event], "{line}");
@@ -645,6 +699,15 @@ mod tests {
         for line in [
             "If you run out of memory, reduce the batch size.",
             "OIDN Error: out of memory",
+            "Registering handler: saves a checkpoint when it received SIGTERM",
+            "Received SIGINT handler installed",
+            "Enabled NCCL error checking",
+            "Segmentation fault handler installed (faulthandler enabled)",
+            "Tip: to avoid Bus error, increase shm size",
+            "oom-kill protection: disabled",
+            "terminate called for tokenizers: 3",
+            "CANCELLED AT midnight",
+            "TERM_DEBUG: 1",
             "[launch.py:315:sigkill_handler] Killing subprocess 42",
             "Sending process 5 closing signal SIGTERM",
             "exits with return code = 0",

@@ -39,6 +39,8 @@ pub(crate) struct Row {
     pub(crate) measures: bool,
     /// The fields tell that something happened beside the training.
     aside: bool,
+    /// The line is about a call of a session.
+    session: bool,
     /// Numbers that are no step, time or name, wanted or not.
     numbers: u32,
     /// Fields whose name is one too many.
@@ -89,6 +91,7 @@ impl Row {
         self.evidence = Evidence::None;
         self.measures = false;
         self.aside = false;
+        self.session = false;
         self.numbers = 0;
         self.refused = 0;
     }
@@ -96,14 +99,17 @@ impl Row {
     /// Whether the fields make a record, given the least evidence that the line needs.
     #[inline]
     pub(crate) fn is_record(&self, least: Evidence) -> bool {
-        self.evidence >= least && !self.aside && (self.step.is_some() || self.numbers > 0)
+        let says = self.step.is_some() || self.numbers > 0 || self.session;
+        self.evidence >= least && !self.aside && says
     }
 
     /// Takes a number. `integer` says that it was printed without a point.
     #[inline(always)]
     pub(crate) fn number(&mut self, keys: &Keys, id: KeyId, value: f64, integer: bool) {
         let key = keys.get(id);
-        if key.role == Role::Value {
+        if key.role == Role::Session {
+            self.label(keys, id, value.to_string().as_bytes());
+        } else if key.role == Role::Value {
             self.evidence = self.evidence.max(key.evidence);
             self.measures |= key.evidence != Evidence::Weak;
             if self.lead == START {
@@ -172,6 +178,8 @@ impl Row {
     fn number_with_role(&mut self, key: &Key, value: f64, integer: bool) {
         match key.role {
             Role::Value => {}
+            // A session that is a number is a label as well.
+            Role::Session => {}
             Role::Message => self.push(key, value),
             Role::Step(priority) => {
                 if value.abs() <= MAX_STEP && self.step.is_none_or(|(best, _)| priority < best) {
@@ -211,6 +219,7 @@ impl Row {
         match key.role {
             Role::Run => self.set_run(text),
             Role::Project => self.set_project(text),
+            Role::Session => self.label(keys, id, text),
             Role::Time => {
                 if let Some(time) = time::from_text(text) {
                     self.time = Some(time);
@@ -234,7 +243,11 @@ impl Row {
     /// Takes a text that is no number, whatever it looks like.
     pub(crate) fn label(&mut self, keys: &Keys, id: KeyId, text: &[u8]) {
         let key = keys.get(id);
-        if matches!(key.role, Role::Value | Role::Message) && key.label != 0 {
+        if key.role == Role::Session && !text.is_empty() {
+            self.session = true;
+            self.evidence = Evidence::Strong;
+        }
+        if matches!(key.role, Role::Value | Role::Message | Role::Session) && key.label != 0 {
             let text = String::from_utf8_lossy(text).into_owned();
             self.labels.push((id, key.label, text));
         }
@@ -297,6 +310,21 @@ mod tests {
             &*segment.metrics[batch.values[0].metric as usize].name,
             "rewards"
         );
+    }
+
+    #[test]
+    fn calls_of_a_session_are_records() {
+        let records = |line: &str| {
+            let mut decoder = Decoder::new(Options::default());
+            decoder.push(line.as_bytes());
+            decoder.finish();
+            decoder.tally().records
+        };
+        let call = "\"provider\": \"a\", \"model\": \"b\"";
+        assert_eq!(records(&format!("{{\"session_id\": \"s1\", {call}}}\n")), 1);
+        assert_eq!(records(&format!("{{\"session_id\": 7, {call}}}\n")), 1);
+        assert_eq!(records(&format!("{{\"session_id\": \"\", {call}}}\n")), 0);
+        assert_eq!(records(&format!("{{{call}}}\n")), 0);
     }
 
     #[test]

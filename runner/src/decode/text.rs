@@ -100,6 +100,7 @@ impl Inner {
             ("traceback", Some(exception.text)),
             ("chain", joined(&exception.chain)),
             ("host", origin.host),
+            ("context", origin.context.map(str::to_owned)),
         ];
         self.say(Said {
             run: origin.run,
@@ -119,6 +120,12 @@ impl Inner {
     }
 
     fn tell(&mut self, line: &Line<'_>, event: Event) {
+        if event.name == "child-failed" {
+            // The processes are dead: their exceptions come first, for they are
+            // the cause.
+            self.memory.tracebacks.release();
+            self.raise();
+        }
         self.runs.focus.died |= event.is_fatal();
         let mask = self.options.interests.event(event.name);
         if mask == 0 {

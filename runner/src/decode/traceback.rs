@@ -72,6 +72,9 @@ pub(super) struct Origin {
     pub(super) stamp: Option<Vec<u8>>,
     pub(super) run: RunId,
     pub(super) step: i64,
+    /// What the line before says, when that is not the end of a process:
+    /// `ignored`, `logging`, `thread` or `task`.
+    pub(super) context: Option<&'static str>,
 }
 
 /// What a line is to the tracebacks.
@@ -89,9 +92,21 @@ pub(super) enum Part {
 #[derive(Debug, Default)]
 pub(super) struct Tracebacks {
     open: Vec<Open>,
+    announced: Option<Announced>,
     /// Exceptions that are complete.
     pub(super) done: Vec<Exception>,
 }
+
+/// A line that says where the traceback after it comes from.
+#[derive(Debug, Clone, Copy)]
+struct Announced {
+    line: u64,
+    rank: Option<u32>,
+    context: &'static str,
+}
+
+/// Lines from such a line to the traceback, at most: a task names itself between.
+const ANNOUNCED: u64 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -215,6 +230,10 @@ impl Tracebacks {
             self.close(0);
         }
         let mut open = Open::new(line, run, step, style);
+        let announced = self.announced.take().filter(|announced| {
+            announced.rank == line.rank && announced.line + ANNOUNCED >= line.number
+        });
+        open.origin.context = announced.map(|announced| announced.context);
         open.take(line);
         self.open.push(open);
     }
@@ -274,6 +293,13 @@ impl Tracebacks {
     /// Looks at a line of text that is no record; true when it is an
     /// exception's message.
     pub(super) fn text(&mut self, line: &Line<'_>) -> bool {
+        if let Some(context) = context(line.text) {
+            self.announced = Some(Announced {
+                line: line.number,
+                rank: line.rank,
+                context,
+            });
+        }
         if self.open.is_empty() {
             return false;
         }
@@ -367,6 +393,7 @@ impl Open {
                 stamp: line.stamp.map(<[u8]>::to_vec),
                 run,
                 step,
+                context: None,
             },
             process: process(line),
             state: State::Frames,
@@ -727,6 +754,24 @@ fn is_connector(text: &[u8]) -> bool {
             && text.ends_with(b"terminated with the following error:"))
 }
 
+/// Where the traceback comes from that follows this line, if it is not from the
+/// end of a process.
+fn context(text: &[u8]) -> Option<&'static str> {
+    const WORDS: [(&[u8], &str); 6] = [
+        (b"Exception ignored ", "ignored"),
+        (b"--- Logging error ---", "logging"),
+        (b"Exception in thread ", "thread"),
+        (b"Exception in callback ", "task"),
+        (b"Task exception was never retrieved", "task"),
+        (b"Future exception was never retrieved", "task"),
+    ];
+    let known = WORDS
+        .iter()
+        // asyncio puts its logger's name before it.
+        .find(|(words, _)| text.starts_with(words) || text.ends_with(words));
+    known.map(|(_, context)| *context)
+}
+
 /// Lines that follow a message without a blank line and are not of it.
 fn is_foreign(text: &[u8]) -> bool {
     const BEGINNINGS: [&[u8]; 16] = [
@@ -816,6 +861,9 @@ mod tests {
                 if let Some(host) = field(text, "host") {
                     shown += &format!(" on {host}");
                 }
+                if let Some(context) = field(text, "context") {
+                    shown += &format!(" ({context})");
+                }
                 out.push(shown);
             }
         }
@@ -835,6 +883,58 @@ mod tests {
            ~^^^
 KeyError: 'x'
 "#;
+
+    #[test]
+    fn what_does_not_end_a_process() {
+        for (before, context) in [
+            (
+                "Exception ignored in: <function Iter.__del__ at 0x7f1d>\n",
+                " (ignored)",
+            ),
+            ("--- Logging error ---\n", " (logging)"),
+            ("Exception in thread Thread-3 (run):\n", " (thread)"),
+            (
+                "ERROR:asyncio:Task exception was never retrieved\nfuture: <Task finished name='Task-1'>\n",
+                " (task)",
+            ),
+            ("Exception ignored in: <x>\n1\n2\n3\n", ""),
+            ("Process SpawnProcess-1:\n", ""),
+        ] {
+            let line = before.lines().count() + 1;
+            assert_eq!(
+                exceptions(&format!("{before}{PLAIN}")),
+                [format!(
+                    "line {line} KeyError: 'x' at train.py:12 in <module>{context}"
+                )],
+                "{before}"
+            );
+        }
+        // The next one is its own.
+        let both = format!("Exception ignored in: <x>\n{PLAIN}\n{PLAIN}");
+        assert!(exceptions(&both)[0].ends_with("(ignored)"));
+        assert!(exceptions(&both)[1].ends_with("<module>"));
+        // Nor is it another rank's.
+        let other = format!(
+            "[rank0]: Exception ignored in: <x>\n{}",
+            prefixed("[rank1]: ", PLAIN)
+        );
+        assert!(exceptions(&other)[0].ends_with("<module>"));
+    }
+
+    #[test]
+    fn a_launcher_reports_after_the_exception_that_it_is_about() {
+        let text = format!(
+            "{}[2025-01-02 03:04:05] exits with return code = 1\n",
+            prefixed("[rank1]: ", PLAIN)
+        );
+        let segment = segment(text.as_bytes());
+        let kinds: Vec<&str> = segment.batches[0]
+            .texts
+            .iter()
+            .map(|text| text.kind)
+            .collect();
+        assert_eq!(kinds, ["exception", "event"]);
+    }
 
     fn prefixed(prefix: &str, text: &str) -> String {
         text.lines()
