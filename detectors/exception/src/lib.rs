@@ -132,6 +132,7 @@ fn raised(text: &Text, at: &Point, seen: &rule::Seen) -> Finding {
         ),
     };
     Finding::firing(&seen.key, seen.severity, at.row)
+        .gather()
         .title(title)
         .message(message)
         .recommendation(advice::of(name, &text.content, seen.severity))
