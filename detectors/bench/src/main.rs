@@ -2,20 +2,26 @@
 //!
 //!     cargo run --release -p bench -- cost [FILE.csv …]
 //!     cargo run --release -p bench -- replay FILE.csv …
+//!     cargo run --release -p bench -- nab DATA_DIR OUT_DIR
 //!
-//! `cost` prints nanoseconds per point, `replay` every finding. A file has a
+//! `cost` prints nanoseconds per point, `replay` every finding, `nab` writes the
+//! scores of `outlier` for the Numenta Anomaly Benchmark. A file has a
 //! header; its column `step` counts the rows, the others are canonical metrics;
 //! an empty cell is "not logged".
 
+use std::path::Path;
 use std::time::Instant;
 
 use entropy_collapse::EntropyCollapse;
 use grad_norm::GradNorm;
 use loss_spike::LossSpike;
 use non_finite::NonFinite;
+use outlier::{Outlier, Score};
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use throughput::Throughput;
+
+mod nab;
 
 type Run = Vec<Row>;
 
@@ -26,7 +32,8 @@ fn main() -> Result<(), String> {
     match task.as_str() {
         "cost" if files.is_empty() => {
             cost::<LossSpike>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))
+            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))?;
+            cost::<Outlier>("made up", "anything", &healthy("anything", 0.1))
         }
         "cost" => files.iter().try_for_each(|file| {
             let run = read(file)?;
@@ -41,8 +48,26 @@ fn main() -> Result<(), String> {
             replay::<EntropyCollapse>(file, &run)?;
             replay::<Throughput>(file, &run)
         }),
-        _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),
+        "nab" => match files.as_slice() {
+            [data, out] => score_nab(data, out),
+            _ => Err("usage: bench nab DATA_DIR OUT_DIR".to_owned()),
+        },
+        _ => Err(
+            "usage: bench cost [FILE.csv …] | bench replay FILE.csv … | bench nab DATA_DIR OUT_DIR"
+                .to_owned(),
+        ),
     }
+}
+
+fn score_nab(data: &str, out: &str) -> Result<(), String> {
+    let start = Instant::now();
+    let (files, rows) = nab::score(Path::new(data), Path::new(out), || {
+        let mut score = Score::new();
+        move |time, value| score.score(time, value)
+    })?;
+    let ns = start.elapsed().as_secs_f64() / rows.max(1) as f64 * 1e9;
+    println!("{files} files, {rows} rows, {ns:.0} ns a row with reading and writing");
+    Ok(())
 }
 
 /// Something that falls as in training, with noise.
