@@ -50,18 +50,25 @@ impl Detector for Outlier {
                 .doc("How bad an outlier of these metrics is."),
         )
         .parameter(
-            Parameter::number("score", 0.95)
+            Parameter::number("score", 0.9)
                 .unit("score")
                 .min(0)
                 .max(1)
-                .doc("The anomaly score from which on a value fires; 0.9 is more sensitive."),
+                .doc("The anomaly score that makes a hit; 0.95 is strict, 0.8 sensitive."),
+        )
+        .parameter(
+            Parameter::number("beyond", 0.2)
+                .unit("ratio")
+                .min(0)
+                .max(10)
+                .doc("How far outside of its range so far a hit must be, in units of that range."),
         )
         .parameter(
             Parameter::number("change", 0.1)
                 .unit("ratio")
                 .min(0)
                 .max(100)
-                .doc("How far from its mean it must be as well, in units of that mean."),
+                .doc("How far from its mean a hit must be as well, in units of that mean."),
         )
         .parameter(
             Parameter::integer("hold", 10)

@@ -16,6 +16,7 @@ pub struct Settings {
     pub(crate) metrics: Vec<String>,
     pub(crate) severity: Severity,
     score: f64,
+    beyond: f64,
     change: f64,
     pub(crate) hold: usize,
 }
@@ -34,9 +35,19 @@ impl Settings {
                 _ => Severity::Info,
             },
             score: parameters.number("score")?,
+            beyond: parameters.number("beyond")?,
             change: parameters.number("change")?,
             hold: parameters.count("hold")?,
         })
+    }
+
+    /// Whether a record is worth a word, for values of this mean: of a long
+    /// series the smallest record is strange.
+    fn is_material(&self, record: &Record, mean: f64) -> bool {
+        let Record { now, low, high, .. } = *record;
+        let beyond = (now - high).max(low - now);
+        let change = (now - record.mean).abs();
+        beyond >= self.beyond * (high - low) && change >= self.change * mean.abs()
     }
 }
 
@@ -84,10 +95,9 @@ impl Watch {
         }
         let (seen, mean) = (self.score.len(), self.score.mean());
         let look = self.score.look(time, value);
-        let hit = look.record.filter(|record| {
-            let change = (record.now - record.mean).abs();
-            look.score >= settings.score && change >= settings.change * mean.abs()
-        });
+        let hit = look
+            .record
+            .filter(|record| look.score >= settings.score && settings.is_material(record, mean));
         let Some((first, recovery)) = &mut self.open else {
             let Some(record) = hit else {
                 return Seen::Nothing;

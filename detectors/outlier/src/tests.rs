@@ -67,6 +67,9 @@ fn ordinary_series_are_quiet() {
     assert_eq!(play(&[0.0; 2000]), []);
     let drift: Vec<f64> = (0..5000).map(f64::from).collect();
     assert_eq!(play(&drift), []);
+    let mut noise = Noise::new(11);
+    let around_zero: Vec<f64> = (0..30_000).map(|_| noise.normal()).collect();
+    assert_eq!(play(&around_zero), []);
     let waves: Vec<f64> = (0..5000).map(|at| (f64::from(at) / 40.0).sin()).collect();
     assert_eq!(play(&waves), []);
     let falling: Vec<f64> = (1..5000).map(|at| 2.0 + 9.0 / f64::from(at)).collect();
