@@ -7,7 +7,7 @@ use std::process::{Command, exit};
 use std::{env, fs};
 
 /// In the order in which they are listed and asked.
-const BUILTIN: [&str; 17] = [
+const BUILTIN: [&str; 18] = [
     "non-finite",
     "loss-spike",
     "grad-norm",
@@ -24,6 +24,7 @@ const BUILTIN: [&str; 17] = [
     "out-of-memory",
     "killed",
     "fallback",
+    "outlier",
     "rule",
 ];
 const TARGET: &str = "wasm32-wasip2";

@@ -2,11 +2,17 @@
 //!
 //!     cargo run --release -p bench -- cost [FILE.csv …]
 //!     cargo run --release -p bench -- replay FILE.csv …
+//!     cargo run --release -p bench -- nab DATA_DIR OUT_DIR
 //!
 //! `cost` prints nanoseconds per point, `replay` every finding. A file has a
 //! header; its column `step` counts the rows, `rank` and `unix_time` are what
 //! they say, the others are canonical metrics; an empty cell is "not logged".
+//! `cost` prints nanoseconds per point, `replay` every finding, `nab` writes the
+//! scores of `outlier` for the Numenta Anomaly Benchmark. A file has a
+//! header; its column `step` counts the rows, the others are canonical metrics;
+//! an empty cell is "not logged".
 
+use std::path::Path;
 use std::time::Instant;
 
 use clip_fraction::ClipFraction;
@@ -18,11 +24,14 @@ use heartbeat::Heartbeat;
 use length_explosion::LengthExplosion;
 use loss_spike::LossSpike;
 use non_finite::NonFinite;
+use outlier::{Outlier, Score};
 use reward_collapse::RewardCollapse;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use straggler::Straggler;
 use throughput::Throughput;
+
+mod nab;
 
 type Run = Vec<Row>;
 
@@ -37,7 +46,8 @@ fn main() -> Result<(), String> {
             cost::<Throughput>("made up", "step_time", &healthy("step_time", 0.02))?;
             cost::<Heartbeat>("made up", "step_time", &healthy("step_time", 0.02))?;
             cost::<Straggler>("made up", "step_time", &healthy("step_time", 0.02))?;
-            cost::<DataStall>("made up", "data_time", &healthy("data_time", 0.02))
+            cost::<DataStall>("made up", "data_time", &healthy("data_time", 0.02))?;
+            cost::<Outlier>("made up", "anything", &healthy("anything", 0.1))
         }
         "cost" => files.iter().try_for_each(|file| {
             let run = read(file)?;
@@ -59,8 +69,26 @@ fn main() -> Result<(), String> {
             replay::<ClipFraction>(file, &run)?;
             replay::<LengthExplosion>(file, &run)
         }),
-        _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),
+        "nab" => match files.as_slice() {
+            [data, out] => score_nab(data, out),
+            _ => Err("usage: bench nab DATA_DIR OUT_DIR".to_owned()),
+        },
+        _ => Err(
+            "usage: bench cost [FILE.csv …] | bench replay FILE.csv … | bench nab DATA_DIR OUT_DIR"
+                .to_owned(),
+        ),
     }
+}
+
+fn score_nab(data: &str, out: &str) -> Result<(), String> {
+    let start = Instant::now();
+    let (files, rows) = nab::score(Path::new(data), Path::new(out), || {
+        let mut score = Score::new();
+        move |time, value| score.score(time, value)
+    })?;
+    let ns = start.elapsed().as_secs_f64() / rows.max(1) as f64 * 1e9;
+    println!("{files} files, {rows} rows, {ns:.0} ns a row with reading and writing");
+    Ok(())
 }
 
 /// Something that falls as in training, with noise.
