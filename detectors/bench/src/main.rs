@@ -2,10 +2,14 @@
 //!
 //!     cargo run --release -p bench -- cost [FILE.csv …]
 //!     cargo run --release -p bench -- replay FILE.csv …
+//!     cargo run --release -p bench -- score LABELS.jsonl FOLDER
+//!     cargo run --release -p bench -- pickup FILE.csv …
 //!
-//! `cost` prints nanoseconds per point, `replay` every finding. A file has a
-//! header; its column `step` counts the rows, the others are canonical metrics;
-//! an empty cell is "not logged".
+//! `cost` prints nanoseconds per point, `replay` every finding, `score` what is
+//! found of labelled incidents and raised on healthy runs, `pickup` what is
+//! raised on healthy logs that begin in the middle. A file has a header; its
+//! column `step` counts the rows, the others are metrics; an empty cell is
+//! "not logged".
 
 use std::time::Instant;
 
@@ -17,7 +21,18 @@ use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use throughput::Throughput;
 
+mod score;
+
 type Run = Vec<Row>;
+
+/// What `score` and `pickup` run.
+const PLAYERS: &[score::Player] = &[
+    ("non-finite", play::<NonFinite>),
+    ("loss-spike", play::<LossSpike>),
+    ("grad-norm", play::<GradNorm>),
+    ("entropy-collapse", play::<EntropyCollapse>),
+    ("throughput", play::<Throughput>),
+];
 
 fn main() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
@@ -41,6 +56,11 @@ fn main() -> Result<(), String> {
             replay::<EntropyCollapse>(file, &run)?;
             replay::<Throughput>(file, &run)
         }),
+        "score" => match files.as_slice() {
+            [labels, folder] => score::score(labels, folder, PLAYERS),
+            _ => Err("usage: bench score LABELS.jsonl FOLDER".to_owned()),
+        },
+        "pickup" => score::pickup(&files, PLAYERS),
         _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),
     }
 }
@@ -55,8 +75,23 @@ fn healthy(name: &str, sd: f64) -> Run {
         .collect()
 }
 
+fn text(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
+}
+
+/// The canonical names of the columns of the public corpus.
+fn canonical(column: &str) -> &str {
+    match column {
+        "learning_rate" => "lr",
+        "step_s" | "step_ms" => "step_time",
+        "tok_s" | "samples_s" => "throughput",
+        "data_s" => "data_time",
+        _ => column,
+    }
+}
+
 fn read(path: &str) -> Result<Run, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let text = text(path)?;
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     let rows = lines.enumerate().map(|(at, line)| {
@@ -64,7 +99,7 @@ fn read(path: &str) -> Result<Run, String> {
         for (&name, cell) in header.iter().zip(line.split(',')) {
             match (name, cell.parse::<f64>()) {
                 ("step", Ok(step)) => row.step = step as i64,
-                (_, Ok(value)) => row.metrics.push((name.to_owned(), value)),
+                (_, Ok(value)) => row.metrics.push((canonical(name).to_owned(), value)),
                 _ => {}
             }
         }
@@ -92,6 +127,19 @@ fn replay<D: Detector>(file: &str, run: &Run) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+fn play<D: Detector>(run: &[Row]) -> Vec<score::Alert> {
+    let findings = Harness::<D>::new().map_or(Vec::new(), |mut it| it.play(run, 1024));
+    let fired = findings
+        .into_iter()
+        .filter(|it| it.state == State::Firing && it.row != NO_ROW);
+    fired
+        .map(|it| score::Alert {
+            row: it.row as usize,
+            severity: it.severity,
+        })
+        .collect()
 }
 
 fn cost<D: Detector>(file: &str, metric: &str, run: &Run) -> Result<(), String> {

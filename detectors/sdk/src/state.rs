@@ -191,6 +191,42 @@ pub struct Progress {
     stride: i64,
 }
 
+/// Knows whether a log begins in the middle of its run: at step 1000 or later,
+/// and at 100 or more of its own strides. Early steps may do anything; that far
+/// into a run even a few values say what is usual.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    first: Option<i64>,
+    is_pickup: bool,
+}
+
+impl Begin {
+    /// After a resume, whose first values are disturbed: no such log.
+    pub const RESUMED: Self = Self {
+        first: Some(0),
+        is_pickup: false,
+    };
+    const LEAST_STEP: i64 = 1000;
+    const LEAST_STRIDES: i64 = 100;
+
+    /// Looks at a step, with `seen` values before it; says whether the log
+    /// begins in the middle of its run, as far as can be said by now.
+    pub fn advance(&mut self, step: i64, seen: usize) -> bool {
+        let first = *self.first.get_or_insert(step);
+        let span = step.saturating_sub(first);
+        let seen = i64::try_from(seen).unwrap_or(i64::MAX);
+        self.is_pickup = first >= Self::LEAST_STEP
+            && span.saturating_mul(Self::LEAST_STRIDES) <= first.saturating_mul(seen);
+        self.is_pickup
+    }
+
+    /// What [`advance`](Self::advance) said last.
+    #[must_use]
+    pub fn is_pickup(self) -> bool {
+        self.is_pickup
+    }
+}
+
 /// What a step says, given the steps before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
