@@ -13,10 +13,15 @@
 
 use std::time::Instant;
 
+use divergence::Divergence;
 use entropy_collapse::EntropyCollapse;
 use grad_norm::GradNorm;
+use loss_flatline::LossFlatline;
 use loss_spike::LossSpike;
+use lr_schedule::LrSchedule;
 use non_finite::NonFinite;
+use overfit::Overfit;
+use plateau::Plateau;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use throughput::Throughput;
@@ -32,6 +37,11 @@ const PLAYERS: &[score::Player] = &[
     ("grad-norm", play::<GradNorm>),
     ("entropy-collapse", play::<EntropyCollapse>),
     ("throughput", play::<Throughput>),
+    ("divergence", play::<Divergence>),
+    ("plateau", play::<Plateau>),
+    ("loss-flatline", play::<LossFlatline>),
+    ("overfit", play::<Overfit>),
+    ("lr-schedule", play::<LrSchedule>),
 ];
 
 fn main() -> Result<(), String> {
@@ -41,7 +51,11 @@ fn main() -> Result<(), String> {
     match task.as_str() {
         "cost" if files.is_empty() => {
             cost::<LossSpike>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))
+            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))?;
+            cost::<Divergence>("made up", "loss", &healthy("loss", 0.02))?;
+            cost::<Plateau>("made up", "loss", &healthy("loss", 0.02))?;
+            cost::<LossFlatline>("made up", "loss", &healthy("loss", 0.02))?;
+            cost::<LrSchedule>("made up", "lr", &healthy("lr", 0.0))
         }
         "cost" => files.iter().try_for_each(|file| {
             let run = read(file)?;
@@ -54,7 +68,12 @@ fn main() -> Result<(), String> {
             replay::<LossSpike>(file, &run)?;
             replay::<GradNorm>(file, &run)?;
             replay::<EntropyCollapse>(file, &run)?;
-            replay::<Throughput>(file, &run)
+            replay::<Throughput>(file, &run)?;
+            replay::<Divergence>(file, &run)?;
+            replay::<Plateau>(file, &run)?;
+            replay::<LossFlatline>(file, &run)?;
+            replay::<Overfit>(file, &run)?;
+            replay::<LrSchedule>(file, &run)
         }),
         "score" => match files.as_slice() {
             [labels, folder] => score::score(labels, folder, PLAYERS),
