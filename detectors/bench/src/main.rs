@@ -4,10 +4,12 @@
 //!     cargo run --release -p bench -- replay FILE.csv …
 //!     cargo run --release -p bench -- score LABELS.jsonl FOLDER
 //!     cargo run --release -p bench -- pickup FILE.csv …
+//!     cargo run --release -p bench -- splice LABELS.jsonl FOLDER
 //!
 //! `cost` prints nanoseconds per point, `replay` every finding, `score` what is
 //! found of labelled incidents and raised on healthy runs, `pickup` what is
-//! raised on healthy logs that begin in the middle. A file has a header; its
+//! raised on healthy logs that begin in the middle, `splice` how many incidents
+//! put into healthy runs are found, and how soon. A file has a header; its
 //! column `step` counts the rows, the others are metrics; an empty cell is
 //! "not logged".
 
@@ -27,8 +29,15 @@ use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use throughput::Throughput;
 
 mod score;
+mod splice;
 
 type Run = Vec<Row>;
+
+/// What `splice` runs.
+const LOSSES: &[score::Player] = &[
+    ("loss-spike", play::<LossSpike>),
+    ("divergence", play::<Divergence>),
+];
 
 /// What `score` and `pickup` run.
 const PLAYERS: &[score::Player] = &[
@@ -78,6 +87,10 @@ fn main() -> Result<(), String> {
         "score" => match files.as_slice() {
             [labels, folder] => score::score(labels, folder, PLAYERS),
             _ => Err("usage: bench score LABELS.jsonl FOLDER".to_owned()),
+        },
+        "splice" => match files.as_slice() {
+            [labels, folder] => splice::splice(labels, folder, LOSSES),
+            _ => Err("usage: bench splice LABELS.jsonl FOLDER".to_owned()),
         },
         "pickup" => score::pickup(&files, PLAYERS),
         _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),

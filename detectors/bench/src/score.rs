@@ -6,7 +6,7 @@
 //! left out. Rates are per 10 000 rows.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use runwatch_detector::Severity;
 use runwatch_detector::state::Begin;
@@ -37,15 +37,10 @@ const SPIKE_ROWS: usize = 2;
 
 pub(crate) fn score(labels: &str, folder: &str, players: &[Player]) -> Result<(), String> {
     let labels: Vec<Label> = crate::text(labels)?.lines().filter_map(label).collect();
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .map_err(|error| format!("{folder}: {error}"))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    files.sort();
     let mut healthy = Healthy::default();
     let mut latencies = Vec::new();
     let mut missed = 0;
-    for file in &files {
+    for file in &files(folder)? {
         let id = stem(file);
         let run = crate::read(&file.to_string_lossy())?;
         let labels: Vec<&Label> = labels.iter().filter(|label| label.id == id).collect();
@@ -84,6 +79,15 @@ pub(crate) fn score(labels: &str, folder: &str, players: &[Player]) -> Result<()
     );
     healthy.print();
     Ok(())
+}
+
+fn files(folder: &str) -> Result<Vec<PathBuf>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"))?;
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    files.sort();
+    Ok(files)
 }
 
 fn stem(file: &Path) -> String {
@@ -220,6 +224,44 @@ impl Healthy {
             );
         }
     }
+}
+
+/// The healthy runs of a folder, by name.
+pub(crate) fn healthy(labels: &str, folder: &str) -> Result<Vec<(String, Vec<Row>)>, String> {
+    let labels: Vec<Label> = crate::text(labels)?.lines().filter_map(label).collect();
+    let is_ill = |id: &str| labels.iter().any(|it| it.id == id && is_incident(it));
+    let files = files(folder)?.into_iter();
+    let files = files.filter(|file| !is_ill(&stem(file)));
+    let read = |file: PathBuf| Ok((stem(&file), crate::read(&file.to_string_lossy())?));
+    files.map(read).collect()
+}
+
+/// The losses of labelled excerpts from their onset on, as ratios to the one
+/// before it.
+pub(crate) fn excerpts(labels: &str, folder: &str) -> Result<Vec<(String, Vec<f64>)>, String> {
+    let labels = crate::text(labels)?;
+    let excerpts = labels
+        .lines()
+        .filter(|line| line.contains("\"excerpt\": true"));
+    let labels = excerpts.filter_map(label);
+    let labels = labels.filter(|label| family(&label.kind).contains(&"loss-spike"));
+    let mut shapes = Vec::new();
+    for label in labels {
+        let run = crate::read(&format!("{folder}/{}.csv", label.id))?;
+        let onset = run.partition_point(|row| row.step < label.onset);
+        let until = run.partition_point(|row| row.step <= label.end);
+        let losses = run
+            .iter()
+            .filter_map(|row| row.metrics.iter().find(|it| it.0 == "loss"));
+        let losses: Vec<f64> = losses.map(|it| it.1).collect();
+        let before = losses
+            .get(onset.saturating_sub(1))
+            .copied()
+            .unwrap_or(f64::NAN);
+        let ratios = losses.get(onset..until).unwrap_or_default();
+        shapes.push((label.id, ratios.iter().map(|loss| loss / before).collect()));
+    }
+    Ok(shapes)
 }
 
 /// Cuts healthy runs to begin in the middle, with every, every 10th and every

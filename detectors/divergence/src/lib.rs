@@ -44,7 +44,7 @@ impl Detector for Divergence {
                 .doc("How many values the moving mean is about."),
         )
         .parameter(
-            Parameter::number("rise", 0.10)
+            Parameter::number("rise", 0.07)
                 .unit("ratio")
                 .min(0.01)
                 .max(100)

@@ -2,9 +2,8 @@
 //! is no window of values to compare with yet.
 //!
 //! At the start of a run a loss may do anything. Thousands of steps later it
-//! lies where it lay: 0 of 20 000 places in healthy runs of language models, cut
-//! there, had a loss half above the few before it. This holds for the mean over
-//! tokens in nats; diffusion and tiny fine-tuning losses, mostly below 1, jump.
+//! lies where it lay. This holds for the mean over tokens in nats; the losses of
+//! diffusion and of small fine-tunings, mostly below 1, do jump.
 
 /// The losses, in nats, of which a few values say what is usual: up to that of
 /// guessing among 160 000 tokens.

@@ -91,6 +91,7 @@ fn a_resume_starts_again() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(
         pieces in prop::collection::vec((0.1..5.0, -0.3..0.1, 1usize..200), 1..10),
