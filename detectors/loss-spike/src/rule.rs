@@ -168,7 +168,8 @@ impl Watch {
         if !value.is_finite() {
             return Seen::Nothing;
         }
-        if self.progress.advance(step) == Move::Resumed {
+        let moved = self.progress.advance(step);
+        if moved == Move::Resumed {
             let open = self.open;
             *self = Self {
                 progress: self.progress,
@@ -183,7 +184,9 @@ impl Watch {
         let hit = judged.as_ref().is_some_and(|judged| judged.hit);
         self.hits = self.hits << 1 | u8::from(hit);
         let again = (self.hits & 0b111).count_ones() >= 2;
-        let fires = judged.filter(|judged| judged.hit && (judged.alone || again));
+        // A second value of a step may be a summary: of the epoch, or of the run.
+        let may_be_alone = moved != Move::Same;
+        let fires = judged.filter(|judged| judged.hit && (again || judged.alone && may_be_alone));
         let spike = fires.map(
             |Judged {
                  large, mut spike, ..

@@ -72,6 +72,17 @@ fn one_value_fires_alone_only_if_it_is_huge_and_is_never_critical() {
 }
 
 #[test]
+fn a_summary_at_the_last_step_is_no_spike() {
+    let mut values: Vec<f64> = healthy(300).iter().map(|value| value / 1000.0).collect();
+    values.push(0.08);
+    let mut rows = rows("loss", &values);
+    rows[300].step = 299;
+    assert_eq!(play(&rows), []);
+    rows[300].step = 300;
+    assert_eq!(play(&rows).len(), 1);
+}
+
+#[test]
 fn a_loss_that_stays_up_is_one_episode_and_then_a_new_level() {
     let mut values = healthy(300);
     let up: Vec<f64> = healthy(900).iter().map(|value| value * 1.4).collect();
@@ -250,7 +261,7 @@ fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     ];
     let piece = (
         piece,
-        prop_oneof![6 => Just(1i64), 1 => Just(-50), 1 => Just(500)],
+        prop_oneof![6 => Just(1i64), 1 => Just(-50), 1 => Just(0), 1 => Just(500)],
     );
     prop::collection::vec(piece, 1..10).prop_map(|pieces| {
         let mut step = 0;

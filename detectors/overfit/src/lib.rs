@@ -3,13 +3,14 @@
 //! The rule is in `rule.rs`; this file says what it is called, what can be set,
 //! and what people read.
 
+use runwatch_detector::NO_ROW;
 use runwatch_detector::prelude::*;
 use runwatch_detector::show::{count, number, percent, place};
 use runwatch_detector::state::{self, Episode};
 
 mod rule;
 
-pub use rule::{Overfitting, Seen, Settings, Train, Watch};
+pub use rule::{Evaluation, Overfitting, Seen, Settings, Train, Watch};
 
 const KEY: &str = "overfit";
 const EVAL: &str = "eval_loss";
@@ -26,6 +27,8 @@ struct State {
     train: Train,
     watches: Keyed<Watch>,
     episode: Episode,
+    /// Whether there were evaluations since the last training loss.
+    evaluating: bool,
 }
 
 impl Detector for Overfit {
@@ -66,30 +69,23 @@ impl Detector for Overfit {
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
         let Self { settings, state } = self;
         for point in batch.points() {
-            if batch.name(point.series) != EVAL {
+            if batch.name(point.series) == EVAL {
+                let train = state.train.mean();
+                let watch = state.watches.of(&point, Watch::default);
+                let resumed_open = watch.take(point.step, point.value, train);
+                if resumed_open && state.episode.leave() {
+                    findings.push(resumed(&point));
+                }
+                state.evaluating = true;
+            } else {
+                state.end_evaluations(settings, point.row, findings);
                 state.train.take(point.series, point.step, point.value);
-                continue;
-            }
-            let watch = state.watches.of(&point, Watch::default);
-            match watch.look(settings, point.step, point.value, state.train.mean()) {
-                Seen::Nothing => {}
-                Seen::Began(overfitting) => {
-                    if state.episode.join(Severity::Warning) {
-                        findings.push(overfits(&point, &overfitting, settings));
-                    }
-                }
-                Seen::Over { best } => {
-                    if state.episode.leave() {
-                        findings.push(over(&point, best));
-                    }
-                }
-                Seen::Resumed => {
-                    if state.episode.leave() {
-                        findings.push(resumed(&point));
-                    }
-                }
             }
         }
+    }
+
+    fn finish(&mut self, _outcome: &str, findings: &mut Vec<Finding>) {
+        self.state.end_evaluations(&self.settings, NO_ROW, findings);
     }
 
     fn save(&self) -> Option<Vec<u8>> {
@@ -99,6 +95,40 @@ impl Detector for Overfit {
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
         self.state = state::restore(state)?;
         Ok(())
+    }
+}
+
+impl State {
+    fn end_evaluations(&mut self, settings: &Settings, row: u32, findings: &mut Vec<Finding>) {
+        if !std::mem::take(&mut self.evaluating) {
+            return;
+        }
+        for (series, rank, watch) in self.watches.iter_mut() {
+            let Some((Evaluation { step, value }, seen)) = watch.end(settings) else {
+                continue;
+            };
+            let point = Point {
+                series,
+                row,
+                step,
+                time: f64::NAN,
+                rank,
+                value,
+            };
+            match seen {
+                Seen::Nothing => {}
+                Seen::Began(found) => {
+                    if self.episode.join(Severity::Warning) {
+                        findings.push(overfits(&point, &found, settings));
+                    }
+                }
+                Seen::Over { best } => {
+                    if self.episode.leave() {
+                        findings.push(over(&point, best));
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -36,7 +36,8 @@ fn overfitting_is_found_after_two_evaluations() {
     let findings = play(&run(&WHISPER, true));
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].severity, Severity::Warning);
-    assert_eq!(findings[0].row, 21 * 4 - 1);
+    // With the first training loss after the evaluation.
+    assert_eq!(findings[0].row, 21 * 4);
     let message = &findings[0].message;
     assert!(
         message.contains("its best of 0.3075 at step 1950"),
@@ -69,12 +70,49 @@ fn healthy_evaluations_are_quiet() {
 }
 
 #[test]
+fn noisy_evaluations_need_a_larger_rise() {
+    let noisy = [1.9, 2.6, 1.84, 2.7, 1.85, 2.5, 2.3, 2.749, 2.2];
+    assert_eq!(play(&run(&noisy, true)), []);
+}
+
+#[test]
+fn an_evaluation_may_print_a_value_per_batch_or_be_repeated() {
+    let mut rows = Vec::new();
+    for (at, row) in run(&[0.9, 0.8, 0.79, 0.78, 0.77], true)
+        .into_iter()
+        .enumerate()
+    {
+        let eval = row.metrics[0].1;
+        let is_eval = row.metrics[0].0 == "eval_loss";
+        rows.push(row.clone());
+        if is_eval {
+            rows.extend(
+                [0.7, 1.6, 1.2].map(|part| Row::new(row.step, &[("eval_loss", part * eval)])),
+            );
+        } else if at > 21 {
+            rows.push(Row::new(row.step, &[("eval_loss", 0.91)]));
+        }
+    }
+    assert_eq!(play(&rows), []);
+}
+
+#[test]
+fn the_last_evaluation_is_judged_when_the_run_ends() {
+    let mut harness = Harness::<Overfit>::new().unwrap();
+    assert_eq!(harness.play(&run(&WHISPER[..3], true), 64), []);
+    assert_eq!(harness.finish("completed"), []);
+    let mut harness = Harness::<Overfit>::new().unwrap();
+    assert_eq!(harness.play(&run(&[0.3075, 0.352, 0.42], true), 64), []);
+    assert_eq!(harness.finish("completed").len(), 1);
+}
+
+#[test]
 fn it_is_over_when_the_loss_is_back() {
     let evaluations = [0.335, 0.3075, 0.352, 0.42, 0.468, 0.31, 0.36, 0.38];
     let findings = play(&run(&evaluations, true));
     let states: Vec<State> = findings.iter().map(|f| f.state).collect();
     assert_eq!(states[..2], [State::Firing, State::Resolved]);
-    assert_eq!(findings[1].row, 21 * 6 - 1);
+    assert_eq!(findings[1].row, 21 * 6);
 }
 
 #[test]
@@ -127,7 +165,7 @@ proptest! {
     ) {
         let findings = play(&run(&evaluations, true));
         if let Some(first) = findings.first() {
-            let at = first.row as usize / 21;
+            let at = first.row as usize / 21 - 1;
             let best = evaluations[..=at].iter().copied().fold(f64::INFINITY, f64::min);
             prop_assert!(evaluations[at] > 1.05 * best && evaluations[at - 1] > 1.05 * best);
             prop_assert_eq!(Overfit::describe().name, first.key.clone());
