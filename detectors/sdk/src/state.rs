@@ -281,3 +281,24 @@ impl Progress {
         stride > self.stride.min(i64::MAX / 10) * 10
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_begins_in_the_middle_of_a_run_by_steps_and_by_strides() {
+        let begins = |first: i64, stride: i64| {
+            let mut begin = Begin::default();
+            begin.advance(first, 0);
+            begin.advance(first + stride, 1)
+        };
+        assert!(begins(1000, 1) && begins(29_020, 10) && begins(7000, 10));
+        assert!(!begins(0, 1) && !begins(999, 1));
+        // From the start, in large steps.
+        assert!(!begins(2048, 2048) && !begins(50_000, 2048));
+        assert!(!begins(i64::MIN, 1));
+        let mut resumed = Begin::RESUMED;
+        assert!(!resumed.advance(50_000, 10));
+    }
+}
