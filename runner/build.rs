@@ -7,9 +7,14 @@ use std::process::{Command, exit};
 use std::{env, fs};
 
 /// In the order in which they are listed and asked.
-const BUILTIN: [&str; 18] = [
+const BUILTIN: [&str; 23] = [
     "non-finite",
     "loss-spike",
+    "divergence",
+    "plateau",
+    "loss-flatline",
+    "overfit",
+    "lr-schedule",
     "grad-norm",
     "throughput",
     "data-stall",

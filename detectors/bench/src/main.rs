@@ -2,38 +2,65 @@
 //!
 //!     cargo run --release -p bench -- cost [FILE.csv …]
 //!     cargo run --release -p bench -- replay FILE.csv …
-//!     cargo run --release -p bench -- nab DATA_DIR OUT_DIR
+//!     cargo run --release -p bench -- pickup FILE.csv …
+//!     cargo run --release -p bench -- splice LABELS.jsonl FOLDER
 //!
-//! `cost` prints nanoseconds per point, `replay` every finding. A file has a
-//! header; its column `step` counts the rows, `rank` and `unix_time` are what
-//! they say, the others are canonical metrics; an empty cell is "not logged".
-//! `cost` prints nanoseconds per point, `replay` every finding, `nab` writes the
-//! scores of `outlier` for the Numenta Anomaly Benchmark. A file has a
-//! header; its column `step` counts the rows, the others are canonical metrics;
-//! an empty cell is "not logged".
+//! `cost` prints nanoseconds per point, `replay` every finding, `pickup` what is
+//! raised on healthy logs that begin in the middle, `splice` how many incidents
+//! put into healthy runs are found, and how soon. A file has a header; its
+//! column `step` counts the rows, `rank` and `unix_time` are what they say, the
+//! others are metrics; an empty cell is "not logged".
 
-use std::path::Path;
 use std::time::Instant;
 
 use clip_fraction::ClipFraction;
 use data_stall::DataStall;
+use divergence::Divergence;
 use entropy_collapse::EntropyCollapse;
 use gate_collapse::GateCollapse;
 use grad_norm::GradNorm;
 use heartbeat::Heartbeat;
 use length_explosion::LengthExplosion;
+use loss_flatline::LossFlatline;
 use loss_spike::LossSpike;
+use lr_schedule::LrSchedule;
 use non_finite::NonFinite;
-use outlier::{Outlier, Score};
+use outlier::Outlier;
+use overfit::Overfit;
+use plateau::Plateau;
 use reward_collapse::RewardCollapse;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use straggler::Straggler;
 use throughput::Throughput;
 
-mod nab;
+mod labelled;
+mod splice;
 
 type Run = Vec<Row>;
+
+/// What `splice` runs.
+const LOSSES: &[labelled::Player] = &[
+    ("loss-spike", play::<LossSpike>),
+    ("divergence", play::<Divergence>),
+];
+
+/// What `pickup` runs.
+const PLAYERS: &[labelled::Player] = &[
+    ("non-finite", play::<NonFinite>),
+    ("loss-spike", play::<LossSpike>),
+    ("grad-norm", play::<GradNorm>),
+    ("entropy-collapse", play::<EntropyCollapse>),
+    ("throughput", play::<Throughput>),
+    ("divergence", play::<Divergence>),
+    ("plateau", play::<Plateau>),
+    ("loss-flatline", play::<LossFlatline>),
+    ("overfit", play::<Overfit>),
+    ("lr-schedule", play::<LrSchedule>),
+];
+
+const USAGE: &str = "usage: bench cost [FILE.csv …] | replay FILE.csv … | pickup FILE.csv … | \
+                     splice LABELS.jsonl FOLDER";
 
 fn main() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
@@ -42,6 +69,10 @@ fn main() -> Result<(), String> {
     match task.as_str() {
         "cost" if files.is_empty() => {
             cost::<LossSpike>("made up", "loss", &healthy("loss", 0.02))?;
+            cost::<Divergence>("made up", "loss", &healthy("loss", 0.02))?;
+            cost::<Plateau>("made up", "loss", &healthy("loss", 0.02))?;
+            cost::<LossFlatline>("made up", "loss", &healthy("loss", 0.02))?;
+            cost::<LrSchedule>("made up", "lr", &healthy("lr", 0.0))?;
             cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))?;
             cost::<Throughput>("made up", "step_time", &healthy("step_time", 0.02))?;
             cost::<Heartbeat>("made up", "step_time", &healthy("step_time", 0.02))?;
@@ -56,40 +87,37 @@ fn main() -> Result<(), String> {
         }),
         "replay" => files.iter().try_for_each(|file| {
             let run = read(file)?;
-            replay::<NonFinite>(file, &run)?;
-            replay::<LossSpike>(file, &run)?;
-            replay::<GradNorm>(file, &run)?;
-            replay::<EntropyCollapse>(file, &run)?;
-            replay::<Throughput>(file, &run)?;
-            replay::<DataStall>(file, &run)?;
-            replay::<GateCollapse>(file, &run)?;
-            replay::<Straggler>(file, &run)?;
-            listen(file, &run)?;
-            replay::<RewardCollapse>(file, &run)?;
-            replay::<ClipFraction>(file, &run)?;
-            replay::<LengthExplosion>(file, &run)
+            REPLAYS.iter().try_for_each(|replay| replay(file, &run))?;
+            listen(file, &run)
         }),
-        "nab" => match files.as_slice() {
-            [data, out] => score_nab(data, out),
-            _ => Err("usage: bench nab DATA_DIR OUT_DIR".to_owned()),
+        "pickup" => labelled::pickup(&files, PLAYERS),
+        "splice" => match files.as_slice() {
+            [labels, folder] => splice::splice(labels, folder, LOSSES),
+            _ => Err(USAGE.to_owned()),
         },
-        _ => Err(
-            "usage: bench cost [FILE.csv …] | bench replay FILE.csv … | bench nab DATA_DIR OUT_DIR"
-                .to_owned(),
-        ),
+        _ => Err(USAGE.to_owned()),
     }
 }
 
-fn score_nab(data: &str, out: &str) -> Result<(), String> {
-    let start = Instant::now();
-    let (files, rows) = nab::score(Path::new(data), Path::new(out), || {
-        let mut score = Score::new();
-        move |time, value| score.score(time, value)
-    })?;
-    let ns = start.elapsed().as_secs_f64() / rows.max(1) as f64 * 1e9;
-    println!("{files} files, {rows} rows, {ns:.0} ns a row with reading and writing");
-    Ok(())
-}
+/// What `replay` runs, beside the heartbeat, which needs a clock.
+const REPLAYS: &[fn(&str, &Run) -> Result<(), String>] = &[
+    replay::<NonFinite>,
+    replay::<LossSpike>,
+    replay::<Divergence>,
+    replay::<Plateau>,
+    replay::<LossFlatline>,
+    replay::<Overfit>,
+    replay::<LrSchedule>,
+    replay::<GradNorm>,
+    replay::<Throughput>,
+    replay::<DataStall>,
+    replay::<Straggler>,
+    replay::<EntropyCollapse>,
+    replay::<RewardCollapse>,
+    replay::<ClipFraction>,
+    replay::<LengthExplosion>,
+    replay::<GateCollapse>,
+];
 
 /// Something that falls as in training, with noise.
 fn healthy(name: &str, sd: f64) -> Run {
@@ -101,8 +129,12 @@ fn healthy(name: &str, sd: f64) -> Run {
         .collect()
 }
 
+fn text(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
+}
+
 fn read(path: &str) -> Result<Run, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let text = text(path)?;
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     let rows = lines.enumerate().map(|(at, line)| {
@@ -186,6 +218,19 @@ fn replay<D: Detector>(file: &str, run: &Run) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+fn play<D: Detector>(run: &[Row]) -> Vec<labelled::Alert> {
+    let findings = Harness::<D>::new().map_or(Vec::new(), |mut it| it.play(run, 1024));
+    let fired = findings
+        .into_iter()
+        .filter(|it| it.state == State::Firing && it.row != NO_ROW);
+    fired
+        .map(|it| labelled::Alert {
+            row: it.row as usize,
+            severity: it.severity,
+        })
+        .collect()
 }
 
 fn cost<D: Detector>(file: &str, metric: &str, run: &Run) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! The rule, for one series of one rank.
 
-use runwatch_detector::state::{Ended, Move, Progress, Recovery};
+use runwatch_detector::state::{Begin, Ended, Move, Progress, Recovery};
 use runwatch_detector::stats::RollingMedian;
 use runwatch_detector::{Parameters, Severity};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ const ZERO: f64 = 1e-12;
 /// An explosion that has not come back ends after this many windows without a
 /// hit.
 const SETTLE_WINDOWS: usize = 4;
+
+/// So many values must be known for one alone to be critical.
+const LEAST_KNOWN: usize = 3;
 
 /// The parameters.
 #[derive(Debug, Clone)]
@@ -98,6 +101,7 @@ pub enum Zero {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Watch {
     progress: Progress,
+    begin: Begin,
     window: RollingMedian,
     /// The last three values, one bit each: at least `warning-ratio` or not.
     warnings: u8,
@@ -118,6 +122,7 @@ impl Watch {
     pub fn new(settings: &Settings) -> Self {
         Self {
             progress: Progress::default(),
+            begin: Begin::default(),
             window: RollingMedian::new(settings.window),
             warnings: 0,
             criticals: 0,
@@ -164,8 +169,10 @@ impl Watch {
                 .take()
                 .map(|(blast, _)| Explosion::Over(blast, None));
             self.window.clear();
+            self.begin = Begin::RESUMED;
             (self.warnings, self.criticals) = (0, 0);
         }
+        self.begin.advance(step, self.window.len());
         if value < ZERO {
             // Left out of the baseline, where zeros would make a ratio of
             // infinity out of the first ordinary norm.
@@ -194,8 +201,7 @@ impl Watch {
 
     fn norm(&mut self, settings: &Settings, value: f64) -> Option<Explosion> {
         if self.window.len() < settings.warmup {
-            self.window.push(value);
-            return None;
+            return self.early(settings, value);
         }
         let (seen, median) = (self.window.len(), self.window.median());
         let ratio = value / median;
@@ -203,10 +209,7 @@ impl Watch {
         // one wild value does not.
         self.window.push(value.min(settings.warning * median));
 
-        let hit = ratio >= settings.warning;
-        self.warnings = self.warnings << 1 | u8::from(hit);
-        self.criticals = self.criticals << 1 | u8::from(ratio >= settings.critical);
-        let twice = |hits: u8| hits & 1 == 1 && (hits & 0b111).count_ones() >= 2;
+        let hit = self.count(ratio >= settings.warning, ratio >= settings.critical);
         let severity = if ratio >= settings.single || twice(self.criticals) {
             Some(Severity::Critical)
         } else {
@@ -219,6 +222,46 @@ impl Watch {
             severity,
         });
         self.report(settings, value, hit, blast)
+    }
+
+    /// Notes what the newest value is.
+    fn count(&mut self, warning: bool, critical: bool) -> bool {
+        self.warnings = self.warnings << 1 | u8::from(warning);
+        self.criticals = self.criticals << 1 | u8::from(critical);
+        warning
+    }
+
+    /// The first values of a log that begins in the middle of a run, compared
+    /// with the few before them, of whose two middle ones the lower counts: the
+    /// explosion may have begun with the log.
+    fn early(&mut self, settings: &Settings, value: f64) -> Option<Explosion> {
+        if !self.begin.is_pickup() {
+            self.window.push(value);
+            return None;
+        }
+        let mut known = self.window.values().to_vec();
+        known.sort_unstable_by(f64::total_cmp);
+        let highest = known.last().copied();
+        let median = known.get(known.len().saturating_sub(1) / 2).copied();
+        let ratio = median.map_or(1.0, |median| value / median);
+        let hit = ratio >= settings.critical;
+        // Clipped to what is known, so that a second one is as surprising.
+        let limit = highest.filter(|_| hit).unwrap_or(value);
+        self.window.push(value.min(limit));
+        self.count(hit, hit);
+        let severity = if ratio >= settings.single && known.len() >= LEAST_KNOWN {
+            Severity::Critical
+        } else {
+            Severity::Warning
+        };
+        let fires = hit && (twice(self.criticals) || severity == Severity::Critical);
+        let blast = Blast {
+            median: median.unwrap_or(value),
+            seen: known.len(),
+            ratio,
+            severity,
+        };
+        self.report(settings, value, hit, fires.then_some(blast))
     }
 
     fn report(
@@ -244,4 +287,9 @@ impl Watch {
         self.open = None;
         Some(Explosion::Over(first, Some(how)))
     }
+}
+
+/// Whether the newest value is a hit, and so was one of the two before it.
+fn twice(hits: u8) -> bool {
+    hits & 1 == 1 && (hits & 0b111).count_ones() >= 2
 }

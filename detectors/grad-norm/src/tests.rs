@@ -133,6 +133,30 @@ fn a_resume_starts_the_warm_up_again() {
     assert_eq!(play(&rows), []);
 }
 
+fn from(step: i64, values: &[f64]) -> Vec<Row> {
+    let mut rows = rows("grad_norm", values);
+    rows.iter_mut().for_each(|row| row.step += step);
+    rows
+}
+
+#[test]
+fn a_log_that_begins_mid_run_needs_no_warm_up_for_what_is_huge() {
+    let bloom = [
+        0.242, 0.947, 2.39, 15.886, 145.119, 960.351, 353.2, 379.3, 650.2,
+    ];
+    let findings = play(&from(31_214, &bloom));
+    assert_eq!(keys(&findings), [(4, "explosion", "firing", "critical")]);
+    let findings = play(&from(11_446, &[12_952.0, 262_623.0, 254_699.0]));
+    assert_eq!(keys(&findings), [(2, "explosion", "firing", "warning")]);
+    // Once is not enough, and the start of a run is no place to judge.
+    assert_eq!(
+        play(&from(11_446, &[0.3, 4.2, 0.3, 0.3, 0.3, 3.9, 0.3])),
+        []
+    );
+    assert_eq!(play(&from(0, &bloom)), []);
+    assert_eq!(play(&from(900, &bloom)), []);
+}
+
 #[test]
 fn ratios_that_fall_are_refused() {
     let parameters = GradNorm::describe().defaults().with("critical-ratio", 3);
@@ -240,8 +264,9 @@ proptest! {
         values in any_values(),
         batch in 1usize..50,
         restart in 0usize..500,
+        first in prop_oneof![Just(0), Just(50_000)],
     ) {
-        let rows = rows("grad_norm", &values);
+        let rows = from(first, &values);
         let expected = play(&rows);
         let mut harness = Harness::<GradNorm>::new().unwrap();
         let (before, after) = rows.split_at(restart.min(rows.len()));

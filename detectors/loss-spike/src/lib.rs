@@ -7,6 +7,7 @@ use runwatch_detector::prelude::*;
 use runwatch_detector::show::{count, number, percent, place};
 use runwatch_detector::state::{self, Ended, Episode};
 
+mod pickup;
 mod rule;
 
 pub use rule::{Seen, Settings, Spike, Watch};
@@ -81,6 +82,13 @@ impl Detector for LossSpike {
                 .min(0)
                 .max(1000)
                 .doc("How far above the median 2 hits in 3 values are critical."),
+        )
+        .parameter(
+            Parameter::number("pickup-rise", 0.5)
+                .unit("ratio")
+                .min(0.1)
+                .max(1000)
+                .doc("How far above the few known values a hit must be in a log that begins mid-run."),
         )
         .parameter(
             Parameter::integer("hold", 10)
@@ -163,17 +171,22 @@ fn spiked(point: &Point, spike: &Spike) -> Finding {
             "Watch it for some 100 steps: most spikes of this size heal by themselves. If it does not"
         }
     };
-    Finding::firing(KEY, severity, point.row)
-        .title(format!("Loss spike: {} to {}", number(median), number(value)))
-        .message(format!(
-            "`loss` is {} at {}; the median of the last {} is {}{rise}, and this is {} robust \
-             standard deviations away.",
-            number(value),
-            place(point),
+    let compared = match spike.known {
+        None => format!(
+            "the median of the last {} is {}{rise}, and this is {} robust standard deviations away.",
             count(spike.seen, "value"),
             number(median),
             number(z),
-        ))
+        ),
+        Some((low, high)) => format!(
+            "{}. The log begins in the middle of the run, so that no more is known; a loss of this \
+             size hardly ever moves that far so fast.",
+            few(spike.seen, low, high),
+        ),
+    };
+    let finding = Finding::firing(KEY, severity, point.row)
+        .title(format!("Loss spike: {} to {}", number(median), number(value)))
+        .message(format!("`loss` is {} at {}; {compared}", number(value), place(point)))
         .recommendation(format!(
             "{what_to_do}, go back to the last checkpoint before step {step}, skip the batches around \
              it (a few hundred are cheap), and if it comes again lower the learning rate or the \
@@ -182,8 +195,24 @@ fn spiked(point: &Point, spike: &Spike) -> Finding {
         ))
         .value("loss", value)
         .value("median", median)
-        .value("rise", spike.rise)
-        .value("z", z)
+        .value("rise", spike.rise);
+    if z.is_nan() {
+        finding
+    } else {
+        finding.value("z", z)
+    }
+}
+
+/// The few values that are known.
+fn few(seen: usize, low: f64, high: f64) -> String {
+    if seen == 1 {
+        return format!("the one value before it is {}", number(low));
+    }
+    format!(
+        "the {seen} values before it lie between {} and {}",
+        number(low),
+        number(high)
+    )
 }
 
 fn over(point: &Point, spike: &Spike, how: Option<Ended>, settings: &Settings) -> Finding {

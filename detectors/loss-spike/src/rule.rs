@@ -1,9 +1,11 @@
 //! The rule, for one series of one rank.
 
-use runwatch_detector::state::{Ended, Move, Progress, Recovery};
+use runwatch_detector::state::{Begin, Ended, Move, Progress, Recovery};
 use runwatch_detector::stats::{Ewma, LogWindow};
 use runwatch_detector::{Parameters, Severity};
 use serde::{Deserialize, Serialize};
+
+use crate::pickup::surprise;
 
 /// The least standard deviation of the logarithm of a loss.
 const FLOOR: f64 = 1e-3;
@@ -29,6 +31,7 @@ pub struct Settings {
     single_z: f64,
     single_log_rise: f64,
     critical_log_rise: f64,
+    pickup_rise: f64,
     pub(crate) hold: usize,
 }
 
@@ -54,6 +57,7 @@ impl Settings {
             single_z: parameters.number("single-z")?,
             single_log_rise: parameters.number("single-rise")?.ln_1p(),
             critical_log_rise: parameters.number("critical-rise")?.ln_1p(),
+            pickup_rise: parameters.number("pickup-rise")?,
             hold: parameters.count("hold")?,
         })
     }
@@ -66,8 +70,11 @@ pub struct Spike {
     pub median: f64,
     /// How many values that is the median of.
     pub seen: usize,
-    /// Robust standard deviations above it.
+    /// Robust standard deviations above it; NaN when too few values are known.
     pub z: f64,
+    /// The least and the largest known value of a log that begins in the middle
+    /// of a run, when no more are known.
+    pub known: Option<(f64, f64)>,
     /// How far above it: 0.1 is 10 %.
     pub rise: f64,
     /// Critical when recovery is in doubt: twice in three values so far above.
@@ -80,6 +87,7 @@ impl Spike {
             median,
             seen,
             z,
+            known: None,
             rise,
             severity: Severity::Warning,
         }
@@ -103,6 +111,7 @@ pub enum Seen {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Watch {
     progress: Progress,
+    begin: Begin,
     window: LogWindow,
     /// In use instead of the window while the loss changes its sign.
     signed: Option<Ewma>,
@@ -128,6 +137,7 @@ impl Watch {
     pub fn new(settings: &Settings) -> Self {
         Self {
             progress: Progress::default(),
+            begin: Begin::default(),
             window: LogWindow::new(settings.window, settings.z, FLOOR),
             signed: None,
             signs: 0,
@@ -158,20 +168,25 @@ impl Watch {
         if !value.is_finite() {
             return Seen::Nothing;
         }
-        if self.progress.advance(step) == Move::Resumed {
+        let moved = self.progress.advance(step);
+        if moved == Move::Resumed {
             let open = self.open;
             *self = Self {
                 progress: self.progress,
+                begin: Begin::RESUMED,
                 ..Self::new(settings)
             };
             self.take(settings, value);
             return open.map_or(Seen::Nothing, |(spike, ..)| Seen::Over(spike, None));
         }
+        self.begin.advance(step, self.window.len());
         let judged = self.take(settings, value);
         let hit = judged.as_ref().is_some_and(|judged| judged.hit);
         self.hits = self.hits << 1 | u8::from(hit);
         let again = (self.hits & 0b111).count_ones() >= 2;
-        let fires = judged.filter(|judged| judged.hit && (judged.alone || again));
+        // A second value of a step may be a summary: of the epoch, or of the run.
+        let may_be_alone = moved != Move::Same;
+        let fires = judged.filter(|judged| judged.hit && (again || judged.alone && may_be_alone));
         let spike = fires.map(
             |Judged {
                  large, mut spike, ..
@@ -212,8 +227,7 @@ impl Watch {
 
     fn take_log(&mut self, settings: &Settings, value: f64) -> Option<Judged> {
         if self.window.len() < settings.warmup {
-            self.window.push(value);
-            return None;
+            return self.take_early(settings, value);
         }
         let seen = self.window.len();
         let level = self.window.level();
@@ -232,6 +246,26 @@ impl Watch {
             alone: z >= settings.single_z && above >= settings.single_log_rise,
             large: z >= settings.single_z && above >= settings.critical_log_rise,
             spike: Spike::new(level.centre.exp(), seen, z, above.exp_m1()),
+        })
+    }
+
+    fn take_early(&mut self, settings: &Settings, value: f64) -> Option<Judged> {
+        let known = self.window.values();
+        let seen = known.len();
+        let surprise = Some(known)
+            .filter(|_| self.begin.is_pickup())
+            .and_then(|known| surprise(known, value, settings.pickup_rise));
+        // Clipped to what is known, so that a second one is as surprising.
+        let limit = surprise.as_ref().map_or(value, |known| known.high);
+        self.window.push(value.min(limit));
+        surprise.map(|it| Judged {
+            hit: true,
+            alone: it.alone,
+            large: it.large,
+            spike: Spike {
+                known: Some((it.low, it.high)),
+                ..Spike::new(it.median, seen, f64::NAN, value / it.median - 1.0)
+            },
         })
     }
 

@@ -72,6 +72,17 @@ fn one_value_fires_alone_only_if_it_is_huge_and_is_never_critical() {
 }
 
 #[test]
+fn a_summary_at_the_last_step_is_no_spike() {
+    let mut values: Vec<f64> = healthy(300).iter().map(|value| value / 1000.0).collect();
+    values.push(0.08);
+    let mut rows = rows("loss", &values);
+    rows[300].step = 299;
+    assert_eq!(play(&rows), []);
+    rows[300].step = 300;
+    assert_eq!(play(&rows).len(), 1);
+}
+
+#[test]
 fn a_loss_that_stays_up_is_one_episode_and_then_a_new_level() {
     let mut values = healthy(300);
     let up: Vec<f64> = healthy(900).iter().map(|value| value * 1.4).collect();
@@ -127,6 +138,69 @@ fn a_resume_ends_the_episode_and_starts_the_warm_up_again() {
         [(202, State::Resolved, Severity::Info)]
     );
     assert_eq!(findings[1].title, "Run resumed");
+}
+
+fn from(step: i64, stride: i64, values: &[f64]) -> Vec<Row> {
+    let steps = (0..).map(|at| step + stride * at);
+    let row = |(step, &value): (i64, &f64)| Row::new(step, &[("loss", value)]);
+    steps.zip(values).map(row).collect()
+}
+
+type Early = (i64, i64, &'static [f64], &'static [(u32, Severity)]);
+
+#[test]
+fn a_log_that_begins_mid_run_needs_no_warm_up_for_what_is_huge() {
+    let cases: [Early; 5] = [
+        (
+            29_020,
+            10,
+            &[2.776, 2.773, 2.768, 7.344, 8.716, 7.654],
+            &[(3, Severity::Warning), (4, Severity::Critical)],
+        ),
+        // Two hits are needed below twice the median.
+        (
+            17_060,
+            1,
+            &[2.665, 2.667, 4.374, 4.366, 4.391],
+            &[(3, Severity::Warning)],
+        ),
+        // One value before it: three nats are enough, one is not.
+        (7000, 10, &[6.445, 11.42], &[(1, Severity::Warning)]),
+        (7000, 10, &[1.445, 2.42], &[]),
+        // It climbs from the first row on.
+        (
+            6900,
+            10,
+            &[6.366, 6.598, 7.314, 9.122, 10.239],
+            &[(4, Severity::Warning)],
+        ),
+    ];
+    for (step, stride, values, expected) in cases {
+        let findings = play(&from(step, stride, values));
+        let found: Vec<_> = findings.iter().map(|f| (f.row, f.severity)).collect();
+        assert_eq!(found, expected, "{values:?}");
+    }
+    let findings = play(&from(7000, 10, &[6.445, 11.42]));
+    let message = &findings[0].message;
+    assert!(
+        message.contains("the one value before it is 6.445"),
+        "{message}"
+    );
+}
+
+#[test]
+fn few_values_say_nothing_early_in_a_run_or_of_a_loss_in_another_unit() {
+    let spike = [2.776, 2.773, 2.768, 7.344, 8.716, 7.654];
+    assert_eq!(play(&from(0, 1, &spike)), []);
+    assert_eq!(play(&from(990, 1, &spike)), []);
+    // A run from its start whose steps are large: tokens, environment steps.
+    assert_eq!(play(&from(20_480, 2048, &spike)), []);
+    let small: Vec<f64> = spike.iter().map(|value| value / 10.0).collect();
+    assert_eq!(play(&from(29_020, 10, &small)), []);
+    // Right after a resume a loss is often disturbed.
+    let mut rows = from(50_000, 1, &healthy(300));
+    rows.extend(from(50_200, 1, &spike));
+    assert_eq!(play(&rows), []);
 }
 
 #[test]
@@ -187,7 +261,7 @@ fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     ];
     let piece = (
         piece,
-        prop_oneof![6 => Just(1i64), 1 => Just(-50), 1 => Just(500)],
+        prop_oneof![6 => Just(1i64), 1 => Just(-50), 1 => Just(0), 1 => Just(500)],
     );
     prop::collection::vec(piece, 1..10).prop_map(|pieces| {
         let mut step = 0;
@@ -215,7 +289,10 @@ proptest! {
         rows in any_rows(),
         batch in 1usize..50,
         restart in 0usize..500,
+        first in prop_oneof![Just(0), Just(50_000)],
     ) {
+        let mut rows = rows;
+        rows.iter_mut().for_each(|row| row.step += first);
         let expected = play(&rows);
         let mut harness = Harness::<LossSpike>::new().unwrap();
         let (before, after) = rows.split_at(restart.min(rows.len()));

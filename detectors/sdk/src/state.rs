@@ -191,6 +191,42 @@ pub struct Progress {
     stride: i64,
 }
 
+/// Knows whether a log begins in the middle of its run: at step 1000 or later,
+/// and at 100 or more of its own strides. Early steps may do anything; that far
+/// into a run even a few values say what is usual.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    first: Option<i64>,
+    is_pickup: bool,
+}
+
+impl Begin {
+    /// After a resume, whose first values are disturbed: no such log.
+    pub const RESUMED: Self = Self {
+        first: Some(0),
+        is_pickup: false,
+    };
+    const LEAST_STEP: i64 = 1000;
+    const LEAST_STRIDES: i64 = 100;
+
+    /// Looks at a step, with `seen` values before it; says whether the log
+    /// begins in the middle of its run, as far as can be said by now.
+    pub fn advance(&mut self, step: i64, seen: usize) -> bool {
+        let first = *self.first.get_or_insert(step);
+        let span = step.saturating_sub(first);
+        let seen = i64::try_from(seen).unwrap_or(i64::MAX);
+        self.is_pickup = first >= Self::LEAST_STEP
+            && span.saturating_mul(Self::LEAST_STRIDES) <= first.saturating_mul(seen);
+        self.is_pickup
+    }
+
+    /// What [`advance`](Self::advance) said last.
+    #[must_use]
+    pub fn is_pickup(self) -> bool {
+        self.is_pickup
+    }
+}
+
 /// What a step says, given the steps before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
@@ -243,5 +279,26 @@ impl Progress {
     #[inline]
     fn is_jump(&self, stride: i64) -> bool {
         stride > self.stride.min(i64::MAX / 10) * 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_begins_in_the_middle_of_a_run_by_steps_and_by_strides() {
+        let begins = |first: i64, stride: i64| {
+            let mut begin = Begin::default();
+            begin.advance(first, 0);
+            begin.advance(first + stride, 1)
+        };
+        assert!(begins(1000, 1) && begins(29_020, 10) && begins(7000, 10));
+        assert!(!begins(0, 1) && !begins(999, 1));
+        // From the start, in large steps.
+        assert!(!begins(2048, 2048) && !begins(50_000, 2048));
+        assert!(!begins(i64::MIN, 1));
+        let mut resumed = Begin::RESUMED;
+        assert!(!resumed.advance(50_000, 10));
     }
 }

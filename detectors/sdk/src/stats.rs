@@ -154,6 +154,12 @@ impl RollingMedian {
         self.ring.values.is_empty()
     }
 
+    /// The values it holds, in the order they came in until it is full.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.ring.values
+    }
+
     /// Takes a value in. It must be finite.
     #[inline]
     pub fn push(&mut self, value: f64) {

@@ -102,12 +102,12 @@ impl Naive {
         })
     }
 
-    fn look(&mut self, x: f64) -> Option<(State, Severity)> {
+    fn look(&mut self, x: f64, same_step: bool) -> Option<(State, Severity)> {
         let judged = self.take(x);
         let hit = judged.as_ref().is_some_and(|judged| judged.hit);
         self.hits.push(hit);
         let again = self.hits.iter().rev().take(3).filter(|&&hit| hit).count() >= 2;
-        let fires = judged.filter(|judged| judged.hit && (judged.alone || again));
+        let fires = judged.filter(|judged| judged.hit && (judged.alone && !same_step || again));
         let critical = fires.as_ref().is_some_and(|judged| judged.large && again);
         let severity = if critical {
             Severity::Critical
@@ -143,12 +143,13 @@ impl Naive {
 pub(super) fn findings(rows: &[Row]) -> Vec<(u32, State, Severity)> {
     let mut naive = Naive::default();
     let mut found = Vec::new();
-    let (mut last, mut usual) = (None, 0);
+    let (mut last, mut usual): (Option<i64>, i64) = (None, 0);
     for (at, row) in rows.iter().enumerate() {
         let x = row.metrics[0].1;
         if !x.is_finite() {
             continue;
         }
+        let same_step = last == Some(row.step);
         let stride = row.step - last.replace(row.step).unwrap_or(row.step);
         let resumed = stride < 0 || usual > 0 && stride > 10 * usual;
         if stride > 0 {
@@ -161,7 +162,7 @@ pub(super) fn findings(rows: &[Row]) -> Vec<(u32, State, Severity)> {
             if open {
                 found.push((at as u32, State::Resolved, Severity::Info));
             }
-        } else if let Some((state, severity)) = naive.look(x) {
+        } else if let Some((state, severity)) = naive.look(x, same_step) {
             found.push((at as u32, state, severity));
         }
     }

@@ -59,6 +59,12 @@ impl LogWindow {
         self.ring.values.is_empty()
     }
 
+    /// The values it holds, in the order they came in until it is full.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.ring.values
+    }
+
     /// Takes a value in.
     #[inline]
     pub fn push(&mut self, value: f64) {
