@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::config::{self, Config};
 use crate::describe::Description;
-use crate::detect;
+use crate::detect::{self, Budget, Detect, Settings};
 use crate::exit::{Ending, Failure};
 use crate::sandbox::cache::{Cache, Origin};
 use crate::sandbox::{Component, Engine, Limits};
@@ -213,6 +213,36 @@ impl Loader {
         };
         config.detectors.iter().filter_map(load).collect()
     }
+}
+
+/// One detector alone, outside of any configuration, with these parameters and
+/// the defaults of the others.
+///
+/// # Errors
+/// When it does not start.
+pub fn alone(component: Component, given: &[(&str, &str)]) -> Result<Detect> {
+    let name: Arc<str> = component.description.name.as_str().into();
+    let mut parameters = config::resolve(&component.description, &[])?;
+    for (name, value) in &mut parameters {
+        if let Some((_, given)) = given.iter().find(|(given, _)| given == name) {
+            *value = (*given).to_owned();
+        }
+    }
+    let detector = detect::Detector {
+        name,
+        source: Box::new(component),
+        parameters,
+    };
+    let settings = Settings {
+        shards: 1,
+        budget: Budget {
+            faults: 0,
+            seconds: 1.0,
+        },
+        host: "localhost".to_owned(),
+        live: false,
+    };
+    Detect::new(vec![detector], &settings)
 }
 
 fn limits(config: &Config) -> Limits {

@@ -77,6 +77,10 @@ impl Detector for Outlier {
                 .max(10_000)
                 .doc("How many values in a row must be back before it is over."),
         )
+        .parameter(
+            Parameter::boolean("scores", false)
+                .doc("Report the score of every value as an info, for benchmarks."),
+        )
         .doc(include_str!("doc.md"))
     }
 
@@ -97,6 +101,13 @@ impl Detector for Outlier {
         for point in batch.points() {
             let watch = state.watches.of(&point, Watch::default);
             let seen = watch.look(settings, point.step, point.time, point.value);
+            if settings.scores {
+                let score = Finding::info("score", point.row)
+                    .title("Score")
+                    .recommendation("Compare it with labels.");
+                findings.push(score.value("score", watch.latest()));
+                continue;
+            }
             if seen == Seen::Nothing {
                 continue;
             }

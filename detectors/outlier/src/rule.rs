@@ -19,6 +19,8 @@ pub struct Settings {
     beyond: f64,
     change: f64,
     pub(crate) hold: usize,
+    /// Whether to report every score, for benchmarks.
+    pub(crate) scores: bool,
 }
 
 impl Settings {
@@ -38,6 +40,7 @@ impl Settings {
             beyond: parameters.number("beyond")?,
             change: parameters.number("change")?,
             hold: parameters.count("hold")?,
+            scores: parameters.boolean("scores")?,
         })
     }
 
@@ -79,11 +82,19 @@ pub struct Watch {
     progress: Progress,
     score: Score,
     open: Option<(Strange, Recovery)>,
+    latest: f64,
 }
 
 impl Watch {
+    /// The score of the value looked at last.
+    #[must_use]
+    pub fn latest(&self) -> f64 {
+        self.latest
+    }
+
     /// Looks at the next value.
     pub fn look(&mut self, settings: &Settings, step: i64, time: f64, value: f64) -> Seen {
+        self.latest = 0.0;
         if !value.is_finite() {
             return Seen::Nothing;
         }
@@ -95,6 +106,7 @@ impl Watch {
         }
         let (seen, mean) = (self.score.len(), self.score.mean());
         let look = self.score.look(time, value);
+        self.latest = look.score;
         let hit = look
             .record
             .filter(|record| look.score >= settings.score && settings.is_material(record, mean));

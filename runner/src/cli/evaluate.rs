@@ -13,11 +13,13 @@ use super::options::{self, Configured};
 use super::output::{grouped, print, say};
 use crate::alert::{Alert, State};
 use crate::decode::Decoder;
-use crate::evaluate::{Fired, History, Labels, PerDetector, Report, Verdict, score};
+use crate::evaluate::{Fired, History, Labels, PerDetector, Report, Verdict, nab, score};
 use crate::exit::{Ending, Failure};
 use crate::input::find::Found;
 use crate::input::naming::Naming;
+use crate::load::{BUILTIN, Loader, alone};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
+use crate::sandbox::Limits;
 
 /// Measure how right the detectors are, on runs with labels
 ///
@@ -28,11 +30,14 @@ use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Args {
     /// What happened in which run: one JSON object a line
-    #[arg(long, value_name = "PATH", required = true)]
-    labels: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "nab")]
+    labels: Option<PathBuf>,
     /// The runs: logs, folders of logs, patterns in quotes
-    #[arg(required = true, value_name = "RUN")]
+    #[arg(required_unless_present = "nab", value_name = "RUN")]
     runs: Vec<PathBuf>,
+    /// Write the scores of `outlier` for the data of the Numenta Anomaly Benchmark
+    #[arg(long, num_args = 2, value_names = ["DIR", "OUT"], conflicts_with_all = ["labels", "runs", "json"])]
+    nab: Option<Vec<PathBuf>>,
     /// Everything that was counted, as strict JSON
     #[arg(long)]
     json: bool,
@@ -45,8 +50,12 @@ const CHUNK: usize = 256 << 10;
 
 pub(super) fn run(args: &Args) -> Outcome {
     let failed = |error| Failure::new(Ending::Input, error);
-    let shown = args.labels.display();
-    let text = std::fs::read_to_string(&args.labels)
+    if let Some([data, out]) = args.nab.as_deref() {
+        return run_nab(data, out);
+    }
+    let path = args.labels.as_deref().unwrap_or(Path::new("-"));
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the labels in `{shown}`"))
         .map_err(failed)?;
     let labels = Labels::parse(&text).map_err(|error| failed(anyhow!("{shown}: {error}")))?;
@@ -87,6 +96,30 @@ pub(super) fn run(args: &Args) -> Outcome {
         print(&table(&report));
     }
     Ok(ending)
+}
+
+fn run_nab(data: &Path, out: &Path) -> Outcome {
+    let failed = |error| Failure::new(Ending::Detector, error);
+    let loader = Loader::new().map_err(failed)?;
+    let builtin = BUILTIN.iter().find(|(name, _)| *name == "outlier");
+    let (_, bytes) = builtin.ok_or_else(|| failed(anyhow!("there is no detector `outlier`")))?;
+    let component = loader
+        .component(bytes, &Limits::default())
+        .map_err(failed)?;
+    let start = || {
+        let mut component = component.clone();
+        // A score for each row is what a benchmark wants and nobody else.
+        component.limits.output = usize::MAX;
+        alone(component, &[("metrics", "value"), ("scores", "true")])
+    };
+    let (files, rows) =
+        nab::score(data, out, &start).map_err(|error| Failure::new(Ending::Input, error))?;
+    let rows = grouped(rows as u64);
+    say(&format!(
+        "runwatch: {rows} rows of {files} files scored into `{}`",
+        out.display()
+    ));
+    Ok(Ending::Fine)
 }
 
 struct Reading<'a> {

@@ -5,6 +5,7 @@
 
 mod interval;
 mod labels;
+pub mod nab;
 mod score;
 
 pub use interval::{upper_rate, upper_share};

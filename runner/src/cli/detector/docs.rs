@@ -6,14 +6,13 @@ use anyhow::{Context as _, Result};
 
 use crate::alert::{Alert, State};
 use crate::cli::options::PLAIN_WIDTH;
-use crate::config::{Config, resolve};
+use crate::config::Config;
 use crate::decode::{Decoder, Options};
 use crate::deliver::Sink as _;
 use crate::deliver::sinks::console::{Console, Form};
 use crate::describe::{Description, ParameterSpec};
-use crate::detect::{self, Budget, Detect, Settings};
 use crate::judge::{Judge, Policy};
-use crate::load::Loader;
+use crate::load::{Loader, alone};
 use crate::pipeline::Pipeline;
 use crate::sandbox::Component;
 
@@ -28,7 +27,7 @@ pub(super) fn reference(loader: &Loader, config: &Config) -> Result<String> {
         let description = component.description.clone();
         text.push_str(&section(&description));
         if let Some(example) = loader.example(&detector.name) {
-            let shown = alert_of(component, &description, example)
+            let shown = alert_of(component, example)
                 .with_context(|| format!("the example of `{}`", description.name))?;
             // Writing to a String cannot fail.
             let _ = writeln!(text, "\nAn alert:\n\n```text\n{shown}```");
@@ -84,23 +83,9 @@ fn row(parameter: &ParameterSpec) -> String {
 }
 
 /// The worst alert of the detector's example, as the console shows it.
-fn alert_of(component: Component, description: &Description, example: &str) -> Result<String> {
-    let detector = detect::Detector {
-        name: description.name.as_str().into(),
-        parameters: resolve(description, &[])?,
-        source: Box::new(component),
-    };
-    let settings = Settings {
-        shards: 1,
-        budget: Budget {
-            faults: 0,
-            seconds: 1.0,
-        },
-        host: "gpu-7".to_owned(),
-        live: false,
-    };
-    let judge = Judge::new(Policy::default(), settings.host.clone());
-    let mut pipeline = Pipeline::new(Detect::new(vec![detector], &settings)?, judge);
+fn alert_of(component: Component, example: &str) -> Result<String> {
+    let judge = Judge::new(Policy::default(), "gpu-7".to_owned());
+    let mut pipeline = Pipeline::new(alone(component, &[])?, judge);
     let mut decoder = Decoder::new(Options {
         input: "train.log".into(),
         run: "example".to_owned(),
