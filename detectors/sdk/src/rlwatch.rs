@@ -294,10 +294,15 @@ impl<W: Watch> Rule<W> {
     /// Looks at new rows.
     pub fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
         for point in batch.points() {
-            let watch = self.watches.of(&point, W::default);
-            let seen = watch.look(&self.settings, &point);
-            self.ends.report(W::KEY, &point, seen, findings);
+            self.look(&point, findings);
         }
+    }
+
+    /// Looks at one value.
+    pub fn look(&mut self, point: &Point, findings: &mut Vec<Finding>) {
+        let watch = self.watches.of(point, W::default);
+        let seen = watch.look(&self.settings, point);
+        self.ends.report(W::KEY, point, seen, findings);
     }
 
     /// The state.
