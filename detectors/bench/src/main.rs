@@ -9,10 +9,14 @@
 
 use std::time::Instant;
 
+use advantage_variance::AdvantageVariance;
 use entropy_collapse::EntropyCollapse;
 use grad_norm::GradNorm;
+use kl_explosion::KlExplosion;
 use loss_spike::LossSpike;
 use non_finite::NonFinite;
+use reward_drift::RewardDrift;
+use reward_hacking::RewardHacking;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use throughput::Throughput;
@@ -26,7 +30,11 @@ fn main() -> Result<(), String> {
     match task.as_str() {
         "cost" if files.is_empty() => {
             cost::<LossSpike>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))
+            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))?;
+            cost::<KlExplosion>("made up", "kl", &healthy("kl", 0.5))?;
+            cost::<AdvantageVariance>("made up", "advantage_std", &healthy("advantage_std", 0.1))?;
+            cost::<RewardHacking>("made up", "reward_mean", &healthy("reward_mean", 0.1))?;
+            cost::<RewardDrift>("made up", "reward_mean", &healthy("reward_mean", 0.1))
         }
         "cost" => files.iter().try_for_each(|file| {
             let run = read(file)?;
@@ -39,7 +47,11 @@ fn main() -> Result<(), String> {
             replay::<LossSpike>(file, &run)?;
             replay::<GradNorm>(file, &run)?;
             replay::<EntropyCollapse>(file, &run)?;
-            replay::<Throughput>(file, &run)
+            replay::<Throughput>(file, &run)?;
+            replay::<KlExplosion>(file, &run)?;
+            replay::<RewardHacking>(file, &run)?;
+            replay::<AdvantageVariance>(file, &run)?;
+            replay::<RewardDrift>(file, &run)
         }),
         _ => Err("usage: bench cost [FILE.csv …] | bench replay FILE.csv …".to_owned()),
     }

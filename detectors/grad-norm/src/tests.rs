@@ -251,3 +251,27 @@ proptest! {
         prop_assert_eq!(findings, expected);
     }
 }
+
+#[test]
+fn rlwatch_freezes_its_first_window() {
+    let mut values: Vec<f64> = (0..300).map(|at| 1.0 + f64::from(at % 2)).collect();
+    values[50] = 3.5;
+    values[200] = 3.5;
+    values[201] = 100.0;
+    values[202] = f64::NAN;
+    let parameters = GradNorm::describe().defaults().with("rule", "rlwatch");
+    let mut harness = Harness::<GradNorm>::with(parameters).unwrap();
+    let findings = harness.play(&rows("grad_norm", &values), 64);
+    let firing = findings.iter().filter(|it| it.state == State::Firing);
+    let found: Vec<_> = firing.map(|it| (it.row, it.severity)).collect();
+    // 3.5 is 4 deviations away from the rolling baseline at 50, and 3.6 from the
+    // frozen one, which holds it, at 200.
+    assert_eq!(
+        found,
+        [
+            (50, Severity::Warning),
+            (200, Severity::Warning),
+            (201, Severity::Critical)
+        ]
+    );
+}

@@ -69,6 +69,13 @@ impl Detector for RewardDrift {
                     .doc("How many deviations of the noise the fall must be as well."),
             )
             .parameter(
+            Parameter::number("usual", 4.0)
+                .unit("sd")
+                .min(0)
+                .max(1000)
+                .doc("How many deviations of the usual ups and downs over `window` it must be, too."),
+        )
+        .parameter(
                 Parameter::number("share", 0.25)
                     .unit("ratio")
                     .min(0)

@@ -1,7 +1,7 @@
 //! The rule, for one rank.
 
 use runwatch_detector::state::{Move, Progress};
-use runwatch_detector::stats::Ewma;
+use runwatch_detector::stats::{Ewma, Ring};
 use runwatch_detector::{Parameters, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,13 @@ const ENDS: usize = 4;
 /// The variance of Mann's and Kendall's S of 16 values: n (n − 1) (2n + 5) / 18.
 const S_VARIANCE: f64 = 16.0 * 15.0 * 37.0 / 18.0;
 /// The memory of the noise, in values.
-const NOISE_SPAN: usize = 100;
+const SPAN: usize = 100;
+/// The memory of usual falls, in blocks: longer than any slow drift.
+const LONG_SPAN: usize = 10_000;
+/// A fall counts as usual only so many blocks later, lest a drift make itself
+/// usual; and so many must be known.
+const DELAY: usize = 64;
+const LEAST_FALLS: usize = 8;
 /// So many blocks in a row that are back end a drift; so many blocks without a
 /// fall do as well.
 const BACK: u8 = 2;
@@ -22,7 +28,8 @@ const SETTLED: u8 = 32;
 #[derive(Debug, Clone)]
 pub struct Settings {
     z: f64,
-    deviations: f64,
+    noise: f64,
+    usual: f64,
     share: f64,
     /// Values a block, for the info and for the warning.
     blocks: [u32; 2],
@@ -46,7 +53,8 @@ impl Settings {
         let block = |window: usize| (window / BLOCKS).max(1) as u32;
         Ok(Self {
             z: parameters.number("z")?,
-            deviations: parameters.number("noise")?,
+            noise: parameters.number("noise")?,
+            usual: parameters.number("usual")?,
             share: parameters.number("share")?,
             blocks: [block(window), block(long)],
         })
@@ -107,22 +115,24 @@ impl Trend {
         true
     }
 
-    /// Mann's and Kendall's Z of the blocks, and the levels at their ends.
-    fn fall(&self) -> Option<(f64, f64, f64)> {
+    /// The levels at the beginning and at the end of the window, once it is full.
+    fn ends(&self) -> Option<(f64, f64)> {
         if self.means.len() < BLOCKS {
             return None;
         }
+        let from = self.means.iter().take(ENDS).sum::<f64>() / ENDS as f64;
+        let to = self.means.iter().rev().take(ENDS).sum::<f64>() / ENDS as f64;
+        Some((from, to))
+    }
+
+    /// Mann's and Kendall's Z of the blocks of a full window.
+    fn z(&self) -> f64 {
         let pairs = self.means.iter().enumerate().flat_map(|(at, early)| {
             let later = self.means.iter().skip(at + 1);
             later.map(move |late| f64::from(i8::from(late > early) - i8::from(late < early)))
         });
-        let s: f64 = pairs.sum();
-        let mean = |part: &mut dyn Iterator<Item = &f64>| part.sum::<f64>() / ENDS as f64;
-        let from = mean(&mut self.means.iter().take(ENDS));
-        let to = mean(&mut self.means.iter().rev().take(ENDS));
         // Towards zero by one, since S is a whole number.
-        let z = (s + 1.0).min(0.0) / S_VARIANCE.sqrt();
-        Some((z, from, to))
+        (pairs.sum::<f64>() + 1.0).min(0.0) / S_VARIANCE.sqrt()
     }
 }
 
@@ -136,6 +146,10 @@ pub struct Watch {
     /// noise without the trend.
     noise: Ewma,
     last: Option<f64>,
+    /// Squares of the falls over the short window: how far the reward goes down
+    /// and up again anyway. The newest of them wait.
+    usual: Ewma,
+    waiting: Ring,
     /// The highest and the lowest block so far.
     highest: f64,
     lowest: f64,
@@ -149,8 +163,10 @@ impl Default for Watch {
         Self {
             progress: Progress::default(),
             trends: Default::default(),
-            noise: Ewma::new(NOISE_SPAN),
+            noise: Ewma::new(SPAN),
             last: None,
+            usual: Ewma::new(LONG_SPAN),
+            waiting: Ring::new(DELAY),
             highest: f64::NEG_INFINITY,
             lowest: f64::INFINITY,
             open: None,
@@ -186,6 +202,16 @@ impl Watch {
         if complete && let Some(&mean) = short.means.last() {
             self.highest = self.highest.max(mean);
             self.lowest = self.lowest.min(mean);
+            let fall = short
+                .means
+                .first()
+                .map_or(0.0, |first| (first - mean).max(0.0));
+            // Half of all moves are falls where there is no trend.
+            if short.means.len() >= BLOCKS
+                && let Some(old) = self.waiting.push(2.0 * fall * fall)
+            {
+                self.usual.push(old);
+            }
         }
         // With what a resume ends nothing begins: the trends are empty.
         if complete || long_complete {
@@ -229,15 +255,20 @@ impl Watch {
     }
 
     fn drift(&self, settings: &Settings, which: usize) -> Option<Drift> {
-        let (z, from, to) = self.trends.get(which)?.fall()?;
+        let trend = self.trends.get(which)?;
+        let (from, to) = trend.ends()?;
         let fall = from - to;
         let share = fall / (self.highest - self.lowest);
-        let noise = self.noise.mean().sqrt();
-        let is_drift = z <= -settings.z
-            && fall > settings.deviations * noise
-            && share >= settings.share
-            && to < from;
-        is_drift.then(|| Drift {
+        if self.usual.len() < LEAST_FALLS {
+            return None;
+        }
+        let noise = settings.noise * self.noise.mean().sqrt();
+        let usual = settings.usual * self.usual.mean().sqrt();
+        if !(fall > noise && fall > usual && share >= settings.share) {
+            return None;
+        }
+        let z = trend.z();
+        (z <= -settings.z).then(|| Drift {
             from,
             to,
             rows: BLOCKS

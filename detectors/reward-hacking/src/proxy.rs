@@ -15,7 +15,7 @@ const APART: u32 = 20;
 /// and so is every one between.
 const EVALUATIONS: usize = 3;
 /// So many checks in a row without a sign end it.
-const CALM: u8 = 2;
+const CALM: u8 = 5;
 
 /// The parameters.
 #[derive(Debug, Clone)]
