@@ -106,12 +106,12 @@ fn a_mean_reward_that_never_changes_is_dead_or_solved_or_not_found_yet() {
     let dead = play("reward_mean", &[-100.0; 100]);
     assert_eq!((dead[0].row, dead[0].severity), (19, Severity::Warning));
     assert_eq!(play("reward_mean", &[0.0; 100])[0].severity, Severity::Info);
-    let mut solved: Vec<f64> = (0..100).map(|at| f64::from(at).min(50.0)).collect();
+    let mut solved: Vec<f64> = (0..101).map(|at| f64::from(at).min(50.0)).collect();
     assert_eq!(play("reward_mean", &solved), []);
     solved[80..].fill(20.0);
     assert_eq!(
         brief(&play("reward_mean", &solved)),
-        [(99, FLAT, State::Firing)]
+        [(100, FLAT, State::Firing)]
     );
     // A lone number is no group whose rewards are equal.
     let lone: Vec<f64> = (0..100).map(|at| f64::from(at % 7)).collect();

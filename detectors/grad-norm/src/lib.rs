@@ -76,6 +76,13 @@ impl Detector for GradNorm {
                 .doc("Once so many times the median: critical."),
         )
         .parameter(
+            Parameter::number("single-warning-ratio", 25.0)
+                .unit("x median")
+                .min(1.5)
+                .max(1e9)
+                .doc("Once so many times the median: a warning."),
+        )
+        .parameter(
             Parameter::integer("hold", 10)
                 .unit("values")
                 .min(1)

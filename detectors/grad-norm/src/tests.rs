@@ -174,7 +174,7 @@ fn naive(values: &[f64]) -> Vec<Brief> {
             found.push((at as u32, "explosion".to_owned(), state, severity));
         };
         match &mut open {
-            None if critical || twice(5.0) => {
+            None if critical || twice(5.0) || ratio >= 25.0 => {
                 open = Some((median, critical, 0, 0));
                 report(State::Firing, severity);
             }

@@ -131,7 +131,7 @@ fn rising(name: &str, mut other: impl FnMut(f64) -> f64) -> Vec<Row> {
     (0..1200)
         .map(|step| {
             let done = ((step - 600).max(0) as f64 / 600.0).min(1.0);
-            let reward = 3.0 * done + 0.2 * noise.normal();
+            let reward = 6.0 * done + 0.2 * noise.normal();
             let mut row = Row::new(step, &[("reward_mean", reward)]);
             if !name.starts_with("eval") || step % 50 == 0 {
                 row.metrics.push((name.to_owned(), other(done)));
