@@ -7,12 +7,16 @@ use std::process::{Command, exit};
 use std::{env, fs};
 
 /// In the order in which they are listed and asked.
-const BUILTIN: [&str; 5] = [
+const BUILTIN: [&str; 9] = [
     "non-finite",
     "loss-spike",
     "grad-norm",
     "entropy-collapse",
     "throughput",
+    "kl-explosion",
+    "reward-hacking",
+    "advantage-variance",
+    "reward-drift",
 ];
 const TARGET: &str = "wasm32-wasip2";
 
