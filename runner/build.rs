@@ -7,7 +7,7 @@ use std::process::{Command, exit};
 use std::{env, fs};
 
 /// In the order in which they are listed and asked.
-const BUILTIN: [&str; 23] = [
+const BUILTIN: [&str; 27] = [
     "non-finite",
     "loss-spike",
     "divergence",
@@ -21,7 +21,11 @@ const BUILTIN: [&str; 23] = [
     "heartbeat",
     "straggler",
     "entropy-collapse",
+    "kl-explosion",
+    "reward-hacking",
     "reward-collapse",
+    "reward-drift",
+    "advantage-variance",
     "clip-fraction",
     "length-explosion",
     "gate-collapse",

@@ -13,6 +13,7 @@
 
 use std::time::Instant;
 
+use advantage_variance::AdvantageVariance;
 use clip_fraction::ClipFraction;
 use data_stall::DataStall;
 use divergence::Divergence;
@@ -20,6 +21,7 @@ use entropy_collapse::EntropyCollapse;
 use gate_collapse::GateCollapse;
 use grad_norm::GradNorm;
 use heartbeat::Heartbeat;
+use kl_explosion::KlExplosion;
 use length_explosion::LengthExplosion;
 use loss_flatline::LossFlatline;
 use loss_spike::LossSpike;
@@ -29,6 +31,8 @@ use outlier::Outlier;
 use overfit::Overfit;
 use plateau::Plateau;
 use reward_collapse::RewardCollapse;
+use reward_drift::RewardDrift;
+use reward_hacking::RewardHacking;
 use runwatch_detector::testing::{Harness, Noise, Row};
 use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
 use straggler::Straggler;
@@ -78,7 +82,11 @@ fn main() -> Result<(), String> {
             cost::<Heartbeat>("made up", "step_time", &healthy("step_time", 0.02))?;
             cost::<Straggler>("made up", "step_time", &healthy("step_time", 0.02))?;
             cost::<DataStall>("made up", "data_time", &healthy("data_time", 0.02))?;
-            cost::<Outlier>("made up", "anything", &healthy("anything", 0.1))
+            cost::<Outlier>("made up", "anything", &healthy("anything", 0.1))?;
+            cost::<KlExplosion>("made up", "kl", &healthy("kl", 0.5))?;
+            cost::<AdvantageVariance>("made up", "advantage_std", &healthy("advantage_std", 0.1))?;
+            cost::<RewardHacking>("made up", "reward_mean", &healthy("reward_mean", 0.1))?;
+            cost::<RewardDrift>("made up", "reward_mean", &healthy("reward_mean", 0.1))
         }
         "cost" => files.iter().try_for_each(|file| {
             let run = read(file)?;
@@ -113,6 +121,10 @@ const REPLAYS: &[fn(&str, &Run) -> Result<(), String>] = &[
     replay::<DataStall>,
     replay::<Straggler>,
     replay::<EntropyCollapse>,
+    replay::<KlExplosion>,
+    replay::<RewardHacking>,
+    replay::<AdvantageVariance>,
+    replay::<RewardDrift>,
     replay::<RewardCollapse>,
     replay::<ClipFraction>,
     replay::<LengthExplosion>,

@@ -1,26 +1,40 @@
-//! `entropy-collapse`: a policy stops exploring without having learned.
+//! `entropy-collapse`: a policy stops exploring without having learned, or
+//! does nothing but explore.
 //!
-//! The rule is in `rule.rs`; this file brings entropy and reward of a row
-//! together and says what people read.
+//! The rules are in `rule.rs` and `rise.rs`, that of rlwatch in `rlwatch.rs`;
+//! this file brings entropy and reward of a row together and says what people
+//! read.
 
-use runwatch_detector::NO_ROW;
 use runwatch_detector::prelude::*;
-use runwatch_detector::show::{count, number, percent, place};
+use runwatch_detector::rlwatch as compat;
+use runwatch_detector::show::{count, number, percent, place, times};
 use runwatch_detector::state::{self, Episode};
+use runwatch_detector::{Roles, Series};
 
+mod rise;
+mod rlwatch;
 mod rule;
 
+pub use rise::{Explosion, Rise, Risen};
 pub use rule::{Collapse, Reward, Seen, Settings, Watch};
 
 const KEY: &str = "entropy-collapse";
+const RISE: &str = "entropy-explosion";
+/// What to do first where a converged policy looks the same.
+const CHECK: &str = "Check the reward first: if it has risen and stays up, the policy has converged and all is well. If \
+     not, stop,";
+/// What to do after that.
+const REMEDY: &str = " go back to a checkpoint from before the fall, raise the entropy bonus (`ent_coef`, \
+     `entropy_coeff`: 2 to 10 times) or the sampling temperature, and lower the learning rate or the \
+     number of epochs per batch. In LLM training, a KL penalty to the reference or a higher upper clip \
+     limit keeps entropy up too.";
 
 /// Watches the policy's entropy of one run.
 pub struct EntropyCollapse {
     settings: Settings,
     state: State,
-    /// What each series is, found out once: names are compared per series, not
-    /// per value. Not saved: series are announced afresh.
-    meanings: Vec<(u32, Meaning)>,
+    roles: Roles<Meaning>,
+    rlwatch: Option<compat::Rule<rlwatch::Watch>>,
 }
 
 /// What a series tells.
@@ -44,15 +58,17 @@ struct State {
     watches: Keyed<Watch>,
     /// One key for all ranks.
     episode: Episode,
+    rise: Episode,
 }
 
 impl Detector for EntropyCollapse {
     fn describe() -> Description {
-        Description::new(
+        let description = Description::new(
             "entropy-collapse",
             "0.1.0",
-            "A policy's entropy collapses while its reward does not rise",
+            "A policy's entropy collapses while its reward does not rise, or explodes",
         )
+        .parameter(compat::rule())
         .parameter(
             Parameter::number("fraction", 0.10)
                 .unit("ratio")
@@ -66,6 +82,34 @@ impl Detector for EntropyCollapse {
                 .min(1)
                 .max(10_000)
                 .doc("For how many values in a row, and for how many it must be back to be over."),
+        )
+        .parameter(
+            Parameter::number("warning-fraction", 0.20)
+                .unit("ratio")
+                .min(0)
+                .max(1)
+                .doc("Entropy long below this part of its start is a warning, if a reward is logged."),
+        )
+        .parameter(
+            Parameter::integer("warning-rows", 30)
+                .unit("values")
+                .min(1)
+                .max(10_000)
+                .doc("For how many values in a row it must be below `warning-fraction`."),
+        )
+        .parameter(
+            Parameter::number("rise", 3.0)
+                .unit("x start")
+                .min(1)
+                .max(1e6)
+                .doc("Entropy above so many times its start explodes."),
+        )
+        .parameter(
+            Parameter::number("rise-nats", 1.0)
+                .unit("nats")
+                .min(0)
+                .max(1e6)
+                .doc("By how much it must be above its start as well to explode."),
         )
         .parameter(
             Parameter::integer("start", 10)
@@ -82,107 +126,149 @@ impl Detector for EntropyCollapse {
                 .doc(
                     "How far above the best of the first 20 rewards a policy that has learned is.",
                 ),
-        )
-        .doc(include_str!("doc.md"))
+        );
+        rlwatch::parameters()
+            .into_iter()
+            .fold(description, Description::parameter)
+            .doc(include_str!("doc.md"))
     }
 
     fn open(_run: &Facts, parameters: &Parameters) -> Result<Self, String> {
+        let rlwatch = compat::is_chosen(parameters)?
+            .then(|| rlwatch::Settings::new(parameters).map(compat::Rule::new))
+            .transpose()?;
         Ok(Self {
             settings: Settings::new(parameters)?,
             state: State::default(),
-            meanings: Vec::new(),
+            roles: Roles::default(),
+            rlwatch,
         })
     }
 
     fn interests(&self) -> Vec<Interest> {
-        vec![Interest::metric("entropy"), Interest::metric("reward_mean")]
+        let mut interests = vec![Interest::metric("entropy")];
+        if self.rlwatch.is_none() {
+            interests.push(Interest::metric("reward_mean"));
+        }
+        interests
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
+        if let Some(rule) = &mut self.rlwatch {
+            return rule.observe(batch, findings);
+        }
         // The order of entropy and reward within a row says nothing, so that
         // both are looked at together.
-        let mut row = Row::default();
-        let mut at = NO_ROW;
-        for point in batch.points() {
-            if point.row != at {
-                findings.extend(self.look(std::mem::take(&mut row)));
-                at = point.row;
+        for places in batch.by_row() {
+            let mut row = Row::default();
+            for point in places.filter_map(|at| batch.point(at)) {
+                // Of several series with one canonical name the first counts.
+                match self.roles.of(batch, point.series, Meaning::of) {
+                    Some(Meaning::Reward) => row.reward = row.reward.or(Some(point)),
+                    Some(meaning) => row.entropy = row.entropy.or(Some((point, meaning))),
+                    None => {}
+                }
             }
-            // Of several series with one canonical name the first counts.
-            match self.meaning(batch, point.series) {
-                Some(Meaning::Reward) => row.reward = row.reward.or(Some(point)),
-                Some(meaning) => row.entropy = row.entropy.or(Some((point, meaning))),
-                None => {}
-            }
+            self.look(row, findings);
         }
-        findings.extend(self.look(row));
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        state::save(&self.state)
+        match &self.rlwatch {
+            Some(rule) => rule.save(),
+            None => state::save(&self.state),
+        }
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        self.state = state::restore(state)?;
-        Ok(())
+        match &mut self.rlwatch {
+            Some(rule) => rule.restore(state),
+            None => {
+                self.state = state::restore(state)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Meaning {
+    fn of(series: &Series) -> Self {
+        match series.name.as_str() {
+            "entropy" if series.source.contains("loss") => Self::EntropyLoss,
+            "entropy" => Self::Entropy,
+            _ => Self::Reward,
+        }
     }
 }
 
 impl EntropyCollapse {
-    fn meaning(&mut self, batch: &Batch<'_>, index: u32) -> Option<Meaning> {
-        if let Some((_, meaning)) = self.meanings.iter().find(|(known, _)| *known == index) {
-            return Some(*meaning);
-        }
-        let series = batch.series(index)?;
-        let meaning = match series.name.as_str() {
-            "entropy" if series.source.contains("loss") => Meaning::EntropyLoss,
-            "entropy" => Meaning::Entropy,
-            _ => Meaning::Reward,
-        };
-        self.meanings.push((index, meaning));
-        Some(meaning)
-    }
-
     #[inline]
-    fn look(&mut self, Row { entropy, reward }: Row) -> Option<Finding> {
+    fn look(&mut self, Row { entropy, reward }: Row, findings: &mut Vec<Finding>) {
         let Self {
             settings, state, ..
         } = self;
-        let rank = entropy.map(|(point, _)| point).or(reward)?.rank;
-        let watch = state.watches.of_rank(rank, Watch::default);
+        let Some(any) = entropy.map(|(point, _)| point).or(reward) else {
+            return;
+        };
+        let watch = state.watches.of_rank(any.rank, Watch::default);
         if let Some(reward) = reward {
             watch.reward(reward.value);
         }
-        let (point, meaning) = entropy?;
+        let Some((point, meaning)) = entropy else {
+            return;
+        };
         let loss_sign = matches!(meaning, Meaning::EntropyLoss);
-        match watch.entropy(settings, point.step, point.value, loss_sign) {
+        let (seen, risen) = watch.entropy(settings, point.step, point.value, loss_sign);
+        findings.extend(state.fallen(settings, &point, seen));
+        findings.extend(state.risen(settings, &point, risen));
+    }
+}
+
+impl State {
+    fn fallen(&mut self, settings: &Settings, point: &Point, seen: Seen) -> Option<Finding> {
+        match seen {
             Seen::Nothing => None,
-            Seen::Collapsed(collapse) => {
-                let severity = collapse.severity();
-                state
-                    .episode
-                    .join(severity)
-                    .then(|| collapsed(&point, &collapse, severity, settings))
-            }
-            Seen::Worse(collapse) => {
-                let severity = collapse.severity();
-                state
-                    .episode
-                    .raise(severity)
-                    .then(|| collapsed(&point, &collapse, severity, settings))
-            }
-            Seen::Over { resumed } => state.episode.leave().then(|| over(&point, resumed)),
+            Seen::Collapsed(collapse) => self
+                .episode
+                .join(collapse.severity())
+                .then(|| collapsed(point, &collapse, settings)),
+            Seen::Worse(collapse) => self
+                .episode
+                .raise(collapse.severity())
+                .then(|| collapsed(point, &collapse, settings)),
+            Seen::Over { resumed } => self
+                .episode
+                .leave()
+                .then(|| over(KEY, point, resumed, "it has left the floor")),
+        }
+    }
+
+    fn risen(&mut self, settings: &Settings, point: &Point, risen: Risen) -> Option<Finding> {
+        match risen {
+            Risen::Nothing => None,
+            Risen::Began(explosion) => self
+                .rise
+                .join(explosion.severity)
+                .then(|| exploded(point, &explosion, settings)),
+            Risen::Worse(explosion) => self
+                .rise
+                .raise(explosion.severity)
+                .then(|| exploded(point, &explosion, settings)),
+            Risen::Over { resumed } => self
+                .rise
+                .leave()
+                .then(|| over(RISE, point, resumed, "it is no longer far above its start")),
         }
     }
 }
 
-fn collapsed(
-    point: &Point,
-    collapse: &Collapse,
-    severity: Severity,
-    settings: &Settings,
-) -> Finding {
+fn collapsed(point: &Point, collapse: &Collapse, settings: &Settings) -> Finding {
     let share = collapse.entropy / collapse.start;
+    let (fraction, rows) = if collapse.deep {
+        (settings.fraction, settings.rows)
+    } else {
+        (settings.warning_fraction, settings.warning_rows)
+    };
     let (reward, what_to_do) = match collapse.reward {
         Some(Reward { now, bar, best }) => (
             format!(
@@ -197,26 +283,23 @@ fn collapsed(
         ),
         None => (
             "No reward is logged, so that a policy that has converged looks the same.".to_owned(),
-            "Check the reward first: if it has risen and stays up, the policy has converged and all is \
-             well. If not, stop,",
+            CHECK,
         ),
     };
-    let finding = Finding::firing(KEY, severity, point.row)
-        .title(format!("Entropy collapsed to {} of its start", percent(share)))
+    let finding = Finding::firing(KEY, collapse.severity(), point.row)
+        .title(format!(
+            "Entropy collapsed to {} of its start",
+            percent(share)
+        ))
         .message(format!(
             "`entropy` is {} at {}, below {} of its start ({}) for {}. {reward}",
             number(collapse.entropy),
             place(point),
-            percent(settings.fraction),
+            percent(fraction),
             number(collapse.start),
-            count(settings.rows, "value"),
+            count(rows, "value"),
         ))
-        .recommendation(format!(
-            "{what_to_do} go back to a checkpoint from before the fall, raise the entropy bonus \
-             (`ent_coef`, `entropy_coeff`: 2 to 10 times) or the sampling temperature, and lower the \
-             learning rate or the number of epochs per batch. In LLM training, a KL penalty to the \
-             reference or a higher upper clip limit keeps entropy up too."
-        ))
+        .recommendation(format!("{what_to_do}{REMEDY}"))
         .value("entropy", collapse.entropy)
         .value("start", collapse.start)
         .value("share", share);
@@ -226,13 +309,45 @@ fn collapsed(
     }
 }
 
-fn over(point: &Point, resumed: bool) -> Finding {
+fn exploded(point: &Point, explosion: &Explosion, settings: &Settings) -> Finding {
+    let ratio = explosion.entropy / explosion.start;
+    let (reward, what_to_do) = match explosion.severity {
+        Severity::Critical => (
+            " The reward has fallen below that of the first 20 rows.",
+            "Stop: the policy is on its way to noise and has already lost what it could.",
+        ),
+        _ => (
+            "",
+            "Read some samples: a policy on its way to noise shows it there first.",
+        ),
+    };
+    Finding::firing(RISE, explosion.severity, point.row)
+        .title(format!("Entropy rose to {} its start", times(ratio)))
+        .message(format!(
+            "`entropy` is {} at {}, more than {} its start ({}) for {}.{reward}",
+            number(explosion.entropy),
+            place(point),
+            times(settings.rise),
+            number(explosion.start),
+            count(settings.rows, "value"),
+        ))
+        .recommendation(format!(
+            "{what_to_do} Lower the entropy bonus, the sampling temperature, the upper clip limit or the \
+             learning rate, raise the KL penalty to the reference, and go on from a checkpoint before the \
+             rise."
+        ))
+        .value("entropy", explosion.entropy)
+        .value("start", explosion.start)
+        .value("ratio", ratio)
+}
+
+fn over(key: &str, point: &Point, resumed: bool, why: &str) -> Finding {
     let (title, why) = if resumed {
         ("Run resumed", "the run went back")
     } else {
-        ("Entropy is back", "it has left the floor")
+        ("Entropy is back", why)
     };
-    Finding::resolved(KEY, point.row)
+    Finding::resolved(key, point.row)
         .title(title)
         .message(format!(
             "`entropy` is {} at {}: {why}.",

@@ -4,6 +4,8 @@ use runwatch_detector::stats::{Ring, median};
 use runwatch_detector::{Parameters, Severity};
 use serde::{Deserialize, Serialize};
 
+use super::rise::{Rise, Risen};
+
 /// The first rewards, among which the best is looked for.
 const FIRST_REWARDS: usize = 20;
 /// The last rewards, whose mean is compared.
@@ -18,18 +20,33 @@ const PATIENCE: usize = 20;
 pub struct Settings {
     pub(crate) fraction: f64,
     pub(crate) rows: usize,
+    pub(crate) warning_fraction: f64,
+    pub(crate) warning_rows: usize,
+    pub(crate) rise: f64,
+    pub(crate) rise_nats: f64,
     pub(crate) start: usize,
     pub(crate) reward_sd: f64,
 }
 
 impl Settings {
-    /// Reads the parameters.
+    /// Reads and checks the parameters.
     ///
     /// # Errors
-    /// When one is missing or malformed.
+    /// When they contradict each other.
     pub fn new(parameters: &Parameters) -> Result<Self, String> {
+        let fraction = parameters.number("fraction")?;
+        let warning_fraction = parameters.number("warning-fraction")?;
+        if fraction > warning_fraction {
+            return Err(format!(
+                "`fraction` ({fraction}) must not be more than `warning-fraction` ({warning_fraction})"
+            ));
+        }
         Ok(Self {
-            fraction: parameters.number("fraction")?,
+            fraction,
+            warning_fraction,
+            warning_rows: parameters.count("warning-rows")?.max(1),
+            rise: parameters.number("rise")?,
+            rise_nats: parameters.number("rise-nats")?,
             rows: parameters.count("rows")?.max(1),
             start: parameters.count("start")?.max(1),
             reward_sd: parameters.number("reward-sd")?,
@@ -55,6 +72,9 @@ pub struct Collapse {
     pub entropy: f64,
     /// The entropy at the start.
     pub start: f64,
+    /// Whether it is below `fraction`, and not only long below
+    /// `warning-fraction`.
+    pub deep: bool,
     /// The reward, if there is one.
     pub reward: Option<Reward>,
 }
@@ -63,7 +83,7 @@ impl Collapse {
     /// Only a reward that has not risen tells a collapse from convergence.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        if self.reward.is_some() {
+        if self.deep && self.reward.is_some() {
             Severity::Critical
         } else {
             Severity::Warning
@@ -98,10 +118,13 @@ pub struct Watch {
     start_step: i64,
     first_rewards: Vec<f64>,
     last_rewards: Ring,
-    /// How many values in a row were below the floor, or above it.
+    /// How many values in a row were below `fraction`.
     low: usize,
+    /// How many values in a row were below `warning-fraction`, or not.
+    dim: usize,
     high: usize,
     open: Option<Severity>,
+    rise: Rise,
 }
 
 impl Default for Watch {
@@ -114,8 +137,10 @@ impl Default for Watch {
             first_rewards: Vec::new(),
             last_rewards: Ring::new(LAST_REWARDS),
             low: 0,
+            dim: 0,
             high: 0,
             open: None,
+            rise: Rise::default(),
         }
     }
 }
@@ -134,17 +159,24 @@ impl Watch {
 
     /// Looks at the next entropy. With `loss_sign` the job prints its negative.
     #[inline]
-    pub fn entropy(&mut self, settings: &Settings, step: i64, value: f64, loss_sign: bool) -> Seen {
+    pub fn entropy(
+        &mut self,
+        settings: &Settings,
+        step: i64,
+        value: f64,
+        loss_sign: bool,
+    ) -> (Seen, Risen) {
+        let nothing = (Seen::Nothing, Risen::Nothing);
         // NaN neither continues nor ends a streak.
         if !value.is_finite() {
-            return Seen::Nothing;
+            return nothing;
         }
         if self.last_step.replace(step).is_some_and(|last| step < last) {
             return self.went_back(settings, step, value);
         }
         let Some(start) = self.start else {
             self.learn(settings, step, value);
-            return Seen::Nothing;
+            return nothing;
         };
         // Turned so that the start is positive; a negative start without the
         // name of a loss is a differential entropy, of which no part is a
@@ -155,16 +187,26 @@ impl Watch {
             (value, start)
         };
         if start < LEAST_START {
-            return Seen::Nothing;
+            return nothing;
         }
-        if entropy < settings.fraction * start {
-            self.low = self.low.saturating_add(1);
+        let seen = self.fall(settings, entropy, start);
+        let (first, last) = (&self.first_rewards, &self.last_rewards);
+        let fallen = || has_fallen(first, last.values(), settings.reward_sd);
+        (seen, self.rise.look(settings, entropy, start, fallen))
+    }
+
+    #[inline]
+    fn fall(&mut self, settings: &Settings, entropy: f64, start: f64) -> Seen {
+        if entropy < settings.warning_fraction * start {
+            let deep = entropy < settings.fraction * start;
+            self.low = if deep { self.low.saturating_add(1) } else { 0 };
+            self.dim = self.dim.saturating_add(1);
             self.high = 0;
         } else {
             self.high = self.high.saturating_add(1);
-            self.low = 0;
+            (self.low, self.dim) = (0, 0);
         }
-        if self.low < settings.rows && self.open.is_none() {
+        if self.low < settings.rows && self.dim < settings.warning_rows && self.open.is_none() {
             return Seen::Nothing;
         }
         self.judge(settings, entropy, start)
@@ -183,8 +225,8 @@ impl Watch {
     /// A run that resumes from a checkpoint has the same start as before: what
     /// it is at by now may be the collapse. One that starts over has not.
     #[inline(never)]
-    fn went_back(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
-        let open = self.open.is_some();
+    fn went_back(&mut self, settings: &Settings, step: i64, value: f64) -> (Seen, Risen) {
+        let (open, risen) = (self.open.is_some(), self.rise.restart());
         if step <= self.start_step || self.start.is_none() {
             *self = Self {
                 last_step: self.last_step,
@@ -192,12 +234,18 @@ impl Watch {
             };
             self.learn(settings, step, value);
         }
-        (self.low, self.high, self.open) = (0, 0, None);
-        if open {
+        (self.low, self.dim, self.high, self.open) = (0, 0, 0, None);
+        let seen = if open {
             Seen::Over { resumed: true }
         } else {
             Seen::Nothing
-        }
+        };
+        let risen = if risen {
+            Risen::Over { resumed: true }
+        } else {
+            Risen::Nothing
+        };
+        (seen, risen)
     }
 
     #[inline(never)]
@@ -206,11 +254,14 @@ impl Watch {
             self.open = None;
             return Seen::Over { resumed: false };
         }
-        if self.low < settings.rows {
+        let deep = self.low >= settings.rows;
+        if !deep && self.dim < settings.warning_rows {
             return Seen::Nothing;
         }
         let reward = match self.compare_rewards(settings) {
             Some(reward) if reward.now > reward.bar => return Seen::Nothing,
+            // So far down, a policy that converges looks the same.
+            None if !deep => return Seen::Nothing,
             None if !self.first_rewards.is_empty() && self.low < settings.rows + PATIENCE => {
                 return Seen::Nothing;
             }
@@ -219,6 +270,7 @@ impl Watch {
         let collapse = Collapse {
             entropy,
             start,
+            deep,
             reward,
         };
         let severity = collapse.severity();
@@ -234,22 +286,34 @@ impl Watch {
 
     fn compare_rewards(&self, settings: &Settings) -> Option<Reward> {
         let first = &self.first_rewards;
-        if first.len() < FIRST_REWARDS {
-            return None;
-        }
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let middle = mean(first);
-        let spread = first
-            .iter()
-            .map(|value| (value - middle).powi(2))
-            .sum::<f64>();
-        let sd = (spread / (first.len() - 1) as f64).sqrt();
+        let (_, sd) = first_level(first)?;
         let best = first.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let now = mean(self.last_rewards.values());
         Some(Reward {
-            now,
+            now: mean(self.last_rewards.values()),
             bar: best + settings.reward_sd * sd,
             best,
         })
     }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Mean and deviation of the first rewards, once there are enough.
+fn first_level(first: &[f64]) -> Option<(f64, f64)> {
+    if first.len() < FIRST_REWARDS {
+        return None;
+    }
+    let middle = mean(first);
+    let spread = first
+        .iter()
+        .map(|value| (value - middle).powi(2))
+        .sum::<f64>();
+    Some((middle, (spread / (first.len() - 1) as f64).sqrt()))
+}
+
+/// Whether the last rewards are that many deviations below the first.
+fn has_fallen(first: &[f64], last: &[f64], deviations: f64) -> bool {
+    first_level(first).is_some_and(|(middle, sd)| mean(last) < middle - deviations * sd)
 }

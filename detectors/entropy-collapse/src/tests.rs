@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use runwatch_detector::testing::{Harness, Row, rows};
-use runwatch_detector::{Finding, Severity, State};
+use runwatch_detector::{Detector, Finding, Severity, State};
 
 use super::EntropyCollapse;
 
@@ -139,4 +139,90 @@ proptest! {
         findings.extend(harness.play(after, batch + 1));
         prop_assert_eq!(findings, expected);
     }
+}
+
+/// Entropy goes from 0.4 to 3 at row 30; the reward goes to `after`.
+fn exploding(after: f64) -> Vec<Row> {
+    let row = |at: i64| {
+        let (entropy, reward) = if at < 30 { (0.4, 10.0) } else { (3.0, after) };
+        let reward = reward + (at % 3) as f64;
+        Row::new(at, &[("reward_mean", reward), ("entropy", entropy)])
+    };
+    (0..80).map(row).collect()
+}
+
+#[test]
+fn entropy_that_runs_away_upward_is_a_warning_and_critical_when_the_reward_falls() {
+    let brief = |findings: Vec<Finding>| -> Vec<_> {
+        let brief = findings.into_iter();
+        brief.map(|f| (f.row, f.key, f.severity)).collect()
+    };
+    let key = || "entropy-explosion".to_owned();
+    assert_eq!(
+        brief(play(&exploding(10.0))),
+        [(34, key(), Severity::Warning)]
+    );
+    assert_eq!(
+        brief(play(&exploding(2.0))),
+        [(34, key(), Severity::Critical)]
+    );
+    let mut rows = exploding(10.0);
+    for row in &mut rows[40..] {
+        row.metrics[1].1 = 0.5;
+    }
+    let findings = play(&rows);
+    assert_eq!(
+        (findings[1].row, findings[1].state),
+        (44, State::Resolved),
+        "{findings:?}"
+    );
+    // Three times next to nothing is nothing.
+    for row in &mut rows {
+        row.metrics[1].1 *= 0.1;
+    }
+    assert_eq!(play(&rows), []);
+}
+
+#[test]
+fn long_below_a_fifth_is_a_warning_if_the_reward_says_so() {
+    let mut rows = collapsing(8.0);
+    for row in &mut rows[30..] {
+        row.metrics[1].1 = 0.25;
+    }
+    let findings = play(&rows);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(
+        (findings[0].row, findings[0].severity),
+        (59, Severity::Warning)
+    );
+    for row in &mut rows {
+        row.metrics.remove(0);
+    }
+    assert_eq!(play(&rows), []);
+}
+
+fn play_rlwatch(values: &[f64], consecutive: usize) -> Vec<(u32, Severity)> {
+    let parameters = EntropyCollapse::describe()
+        .defaults()
+        .with("rule", "rlwatch")
+        .with("rlwatch-consecutive", consecutive);
+    let mut harness = Harness::<EntropyCollapse>::with(parameters).unwrap();
+    let findings = harness.play(&rows("entropy", values), 64);
+    let firing = findings.into_iter().filter(|it| it.state == State::Firing);
+    firing.map(|it| (it.row, it.severity)).collect()
+}
+
+#[test]
+fn rlwatch_counts_values_below_a_nat() {
+    use Severity::{Critical, Warning};
+    let mut values = [0.5; 100];
+    assert_eq!(play_rlwatch(&values, 9), [(22, Warning), (27, Critical)]);
+    assert_eq!(play_rlwatch(&values, 1), [(19, Critical), (20, Warning)]);
+    // A value at the threshold is healthy, and so is NaN.
+    values[24] = 1.0;
+    values[70] = f64::NAN;
+    assert_eq!(
+        play_rlwatch(&values, 40),
+        [(44, Warning), (64, Critical), (90, Warning)]
+    );
 }

@@ -1,12 +1,14 @@
 //! `grad-norm`: the gradient norm explodes, or is zero.
 //!
-//! The rule is in `rule.rs`; this file says what it is called, what can be set,
+//! The rule is in `rule.rs`, that of rlwatch in `rlwatch.rs`; this file says what it is called, what can be set,
 //! and what people read.
 
 use runwatch_detector::prelude::*;
+use runwatch_detector::rlwatch as compat;
 use runwatch_detector::show::{count, number, place, times};
 use runwatch_detector::state::{self, Ended, Episode};
 
+mod rlwatch;
 mod rule;
 
 pub use rule::{Blast, Explosion, Settings, Watch, Zero};
@@ -19,6 +21,7 @@ const NOT_LOGGED: &str = "not-logged";
 pub struct GradNorm {
     settings: Settings,
     state: State,
+    rlwatch: Option<compat::Rule<rlwatch::Watch>>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -31,11 +34,12 @@ struct State {
 
 impl Detector for GradNorm {
     fn describe() -> Description {
-        Description::new(
+        let description = Description::new(
             "grad-norm",
             "0.1.0",
             "The gradient norm explodes, or is zero",
         )
+        .parameter(compat::rule())
         .parameter(
             Parameter::integer("window", 128)
                 .unit("values")
@@ -72,6 +76,13 @@ impl Detector for GradNorm {
                 .doc("Once so many times the median: critical."),
         )
         .parameter(
+            Parameter::number("single-warning-ratio", 25.0)
+                .unit("x median")
+                .min(1.5)
+                .max(1e9)
+                .doc("Once so many times the median: a warning."),
+        )
+        .parameter(
             Parameter::integer("hold", 10)
                 .unit("values")
                 .min(1)
@@ -84,14 +95,21 @@ impl Detector for GradNorm {
                 .min(1)
                 .max(10_000)
                 .doc("How many values in a row must be zero to be reported."),
-        )
-        .doc(include_str!("doc.md"))
+        );
+        rlwatch::parameters()
+            .into_iter()
+            .fold(description, Description::parameter)
+            .doc(include_str!("doc.md"))
     }
 
     fn open(_run: &Facts, parameters: &Parameters) -> Result<Self, String> {
+        let rlwatch = compat::is_chosen(parameters)?
+            .then(|| rlwatch::Settings::new(parameters).map(compat::Rule::new))
+            .transpose()?;
         Ok(Self {
             settings: Settings::new(parameters)?,
             state: State::default(),
+            rlwatch,
         })
     }
 
@@ -100,7 +118,12 @@ impl Detector for GradNorm {
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        let Self { settings, state } = self;
+        if let Some(rule) = &mut self.rlwatch {
+            return rule.observe(batch, findings);
+        }
+        let Self {
+            settings, state, ..
+        } = self;
         for point in batch.points() {
             let watch = state.watches.of(&point, || Watch::new(settings));
             if watch.surely_quiet(point.step, point.value) {
@@ -113,12 +136,20 @@ impl Detector for GradNorm {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        state::save(&self.state)
+        match &self.rlwatch {
+            Some(rule) => rule.save(),
+            None => state::save(&self.state),
+        }
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        self.state = state::restore(state)?;
-        Ok(())
+        match &mut self.rlwatch {
+            Some(rule) => rule.restore(state),
+            None => {
+                self.state = state::restore(state)?;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -156,9 +187,8 @@ impl State {
     }
 }
 
-fn exploded(point: &Point, blast: &Blast) -> Finding {
-    let (norm, step) = (number(point.value), point.step);
-    let recommendation = match blast.severity {
+fn advice(severity: Severity, step: i64) -> String {
+    match severity {
         Severity::Critical => format!(
             "Look at the loss now: it usually follows within a few steps. Check that gradient clipping \
              is on (1.0 is common). If the loss rises too, stop, go back to the last checkpoint before \
@@ -170,7 +200,11 @@ fn exploded(point: &Point, blast: &Blast) -> Finding {
              and look at the batches around step {step}. If it goes on, lower the learning rate or the \
              clipping limit before the loss follows."
         ),
-    };
+    }
+}
+
+fn exploded(point: &Point, blast: &Blast) -> Finding {
+    let norm = number(point.value);
     Finding::firing(EXPLOSION, blast.severity, point.row)
         .title(format!("Gradient norm {} its median", times(blast.ratio)))
         .message(format!(
@@ -180,7 +214,7 @@ fn exploded(point: &Point, blast: &Blast) -> Finding {
             count(blast.seen, "value"),
             number(blast.median),
         ))
-        .recommendation(recommendation)
+        .recommendation(advice(blast.severity, point.step))
         .value("grad_norm", point.value)
         .value("median", blast.median)
         .value("ratio", blast.ratio)

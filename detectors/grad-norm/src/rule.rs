@@ -22,6 +22,7 @@ pub struct Settings {
     pub(crate) warning: f64,
     pub(crate) critical: f64,
     pub(crate) single: f64,
+    pub(crate) single_warning: f64,
     pub(crate) hold: usize,
     pub(crate) zero_rows: usize,
 }
@@ -36,6 +37,7 @@ impl Settings {
         let warning = parameters.number("warning-ratio")?;
         let critical = parameters.number("critical-ratio")?;
         let single = parameters.number("single-ratio")?;
+        let single_warning = parameters.number("single-warning-ratio")?;
         if warmup > window {
             return Err(format!(
                 "`warmup` ({warmup}) must not be more than `window` ({window})"
@@ -54,6 +56,7 @@ impl Settings {
             warning,
             critical,
             single,
+            single_warning,
             hold,
             zero_rows,
         })
@@ -213,7 +216,8 @@ impl Watch {
         let severity = if ratio >= settings.single || twice(self.criticals) {
             Some(Severity::Critical)
         } else {
-            twice(self.warnings).then_some(Severity::Warning)
+            let enough = twice(self.warnings) || ratio >= settings.single_warning;
+            enough.then_some(Severity::Warning)
         };
         let blast = severity.map(|severity| Blast {
             median,

@@ -198,7 +198,7 @@ fn naive(values: &[f64]) -> Vec<Brief> {
             found.push((at as u32, "explosion".to_owned(), state, severity));
         };
         match &mut open {
-            None if critical || twice(5.0) => {
+            None if critical || twice(5.0) || ratio >= 25.0 => {
                 open = Some((median, critical, 0, 0));
                 report(State::Firing, severity);
             }
@@ -275,4 +275,28 @@ proptest! {
         findings.extend(harness.play(after, batch + 1));
         prop_assert_eq!(findings, expected);
     }
+}
+
+#[test]
+fn rlwatch_freezes_its_first_window() {
+    let mut values: Vec<f64> = (0..300).map(|at| 1.0 + f64::from(at % 2)).collect();
+    values[50] = 3.5;
+    values[200] = 3.5;
+    values[201] = 100.0;
+    values[202] = f64::NAN;
+    let parameters = GradNorm::describe().defaults().with("rule", "rlwatch");
+    let mut harness = Harness::<GradNorm>::with(parameters).unwrap();
+    let findings = harness.play(&rows("grad_norm", &values), 64);
+    let firing = findings.iter().filter(|it| it.state == State::Firing);
+    let found: Vec<_> = firing.map(|it| (it.row, it.severity)).collect();
+    // 3.5 is 4 deviations away from the rolling baseline at 50, and 3.6 from the
+    // frozen one, which holds it, at 200.
+    assert_eq!(
+        found,
+        [
+            (50, Severity::Warning),
+            (200, Severity::Warning),
+            (201, Severity::Critical)
+        ]
+    );
 }

@@ -1,15 +1,17 @@
 //! `non-finite`: a metric becomes NaN or infinite.
 //!
 //! It asks for the edges only, so that a healthy run costs nothing. The rule
-//! for one metric is in `rule.rs`; this file gathers what happens in one row
+//! for one metric is in `rule.rs`, that of rlwatch in `rlwatch.rs`; this file gathers what happens in one row
 //! and says what people read.
 
 use std::collections::BTreeMap;
 
 use runwatch_detector::prelude::*;
+use runwatch_detector::rlwatch as compat;
 use runwatch_detector::show::{count, number, place};
 use runwatch_detector::state;
 
+mod rlwatch;
 mod rule;
 
 pub use rule::{Kind, Metric, Seen};
@@ -32,6 +34,11 @@ const IGNORE: [&str; 12] = [
 ];
 
 const OTHER: &str = "non-finite/other";
+/// What to do when a loss that was finite no longer is.
+const STOP: &str = "Stop the run: after an update with this loss the weights are NaN too. Go back to the last \
+     checkpoint before step {step} (check that its weights are finite), skip the batch of this step or \
+     lower the learning rate, and look for overflow (use bf16, or loss scaling under fp16), log(0) or a \
+     division by zero.";
 /// How many names a message lists.
 const NAMES: usize = 5;
 
@@ -40,6 +47,7 @@ pub struct NonFinite {
     ignore: Vec<String>,
     rows: usize,
     state: State,
+    rlwatch: Option<(rlwatch::Settings, compat::Rule<rlwatch::Watch>)>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -62,6 +70,7 @@ struct Others<'a> {
 impl Detector for NonFinite {
     fn describe() -> Description {
         Description::new("non-finite", "0.1.0", "A metric becomes NaN or infinite")
+            .parameter(compat::rule())
             .parameter(
                 Parameter::integer("rows", 3)
                     .unit("values")
@@ -74,6 +83,7 @@ impl Detector for NonFinite {
                     .unit("names")
                     .doc("Metrics whose NaN raises nothing; `*` stands for any run of characters."),
             )
+            .parameter(compat::warmup(0))
             .doc(include_str!("doc.md"))
     }
 
@@ -83,22 +93,34 @@ impl Detector for NonFinite {
             .into_iter()
             .map(str::to_owned)
             .collect();
+        let rlwatch = compat::is_chosen(parameters)?
+            .then(|| rlwatch::Settings::new(parameters))
+            .transpose()?
+            .map(|settings| (settings.clone(), compat::Rule::new(settings)));
         Ok(Self {
             ignore,
             rows: parameters.count("rows")?,
             state: State::default(),
+            rlwatch,
         })
     }
 
     fn interests(&self) -> Vec<Interest> {
-        vec![Interest::metric_edges("*")]
+        match &self.rlwatch {
+            Some((settings, _)) => vec![settings.interest()],
+            None => vec![Interest::metric_edges("*")],
+        }
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
+        if let Some((_, rule)) = &mut self.rlwatch {
+            return rule.observe(batch, findings);
+        }
         let Self {
             ignore,
             rows,
             state,
+            ..
         } = self;
         let mut others = Others::default();
         for point in batch.points() {
@@ -127,12 +149,20 @@ impl Detector for NonFinite {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        state::save(&self.state)
+        match &self.rlwatch {
+            Some((_, rule)) => rule.save(),
+            None => state::save(&self.state),
+        }
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        self.state = state::restore(state)?;
-        Ok(())
+        match &mut self.rlwatch {
+            Some((_, rule)) => rule.restore(state),
+            None => {
+                self.state = state::restore(state)?;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -155,12 +185,7 @@ fn began(point: &Point, name: &str, metric: &Metric) -> Finding {
              try fp32 or bf16 for some steps to rule out overflow."
                 .to_owned()
         }
-        (Kind::Loss, true) => format!(
-            "Stop the run: after an update with this loss the weights are NaN too. Go back to the last \
-             checkpoint before step {step} (check that its weights are finite), skip the batch of this \
-             step or lower the learning rate, and look for overflow (use bf16, or loss scaling under \
-             fp16), log(0) or a division by zero."
-        ),
+        (Kind::Loss, true) => STOP.replace("{step}", &step.to_string()),
         _ => format!(
             "If this is fp16 with dynamic loss scaling and it is the only one, the step was skipped and \
              no harm done. Otherwise stop and go back to the last checkpoint before step {step}: turn on \

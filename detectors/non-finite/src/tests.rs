@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use runwatch_detector::testing::{Harness, Row, rows};
-use runwatch_detector::{Finding, Severity, State};
+use runwatch_detector::{Detector, Finding, Severity, State};
 
 use super::NonFinite;
 
@@ -199,4 +199,34 @@ proptest! {
         // Values may be NaN, which is not equal to itself.
         prop_assert_eq!(format!("{findings:?}"), format!("{expected:?}"));
     }
+}
+
+#[test]
+fn rlwatch_reports_each_loss_and_nothing_else() {
+    let mut rows = rows(
+        "loss",
+        &[0.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.5],
+    );
+    rows[0].metrics.push(("kl".into(), f64::NAN));
+    let play = |warmup: usize| {
+        let parameters = NonFinite::describe()
+            .defaults()
+            .with("rule", "rlwatch")
+            .with("rlwatch-warmup", warmup);
+        let findings = Harness::<NonFinite>::with(parameters)
+            .unwrap()
+            .play(&rows, 2);
+        let firing = findings.into_iter().filter(|it| it.state == State::Firing);
+        firing
+            .map(|it| (it.row, it.facts[1].1.clone()))
+            .collect::<Vec<_>>()
+    };
+    let kinds = |kinds: &[(u32, &str)]| -> Vec<_> {
+        kinds
+            .iter()
+            .map(|(row, kind)| (*row, (*kind).to_owned()))
+            .collect()
+    };
+    assert_eq!(play(0), kinds(&[(1, "NaN"), (2, "+Inf"), (3, "-Inf")]));
+    assert_eq!(play(3), kinds(&[(2, "+Inf"), (3, "-Inf")]));
 }

@@ -1,5 +1,7 @@
 //! What a monitor is shown: rows as columns, with an iterator over points.
 
+use std::ops::Range;
+
 /// The rank of a row whose line names none.
 pub const NO_RANK: u32 = u32::MAX;
 
@@ -128,6 +130,20 @@ impl<'a> Batch<'a> {
         })
     }
 
+    /// The positions of each row's values, for [`point`](Self::point). Rows
+    /// without values are left out.
+    pub fn by_row(&self) -> impl Iterator<Item = Range<usize>> + 'a {
+        let rows = self.rows;
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let row = rows.get(from)?;
+            let length = rows[from..].iter().take_while(|it| *it == row).count();
+            let range = from..from + length;
+            from = range.end;
+            Some(range)
+        })
+    }
+
     /// The series with this index. Only a detector that asked for several
     /// metrics needs it.
     #[must_use]
@@ -145,5 +161,36 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn name(&self, index: u32) -> &'a str {
         self.series(index).map_or("", |series| &series.name)
+    }
+}
+
+/// What each series means to a detector that asked for several metrics, found
+/// out once: names are compared per series, not per value.
+///
+/// Not a part of the saved state: series are announced afresh.
+#[derive(Debug, Clone)]
+pub struct Roles<R>(Vec<(u32, R)>);
+
+impl<R> Default for Roles<R> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<R: Copy> Roles<R> {
+    /// The role of a series, which `decide` gives it.
+    #[inline]
+    pub fn of(
+        &mut self,
+        batch: &Batch<'_>,
+        index: u32,
+        decide: impl FnOnce(&Series) -> R,
+    ) -> Option<R> {
+        if let Some((_, role)) = self.0.iter().find(|(known, _)| *known == index) {
+            return Some(*role);
+        }
+        let role = decide(batch.series(index)?);
+        self.0.push((index, role));
+        Some(role)
     }
 }

@@ -58,6 +58,7 @@ pub mod glob;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod glue;
+pub mod rlwatch;
 pub mod show;
 pub mod state;
 pub mod stats;
@@ -66,7 +67,7 @@ pub mod testing;
 pub mod text;
 pub mod told;
 
-pub use batch::{Batch, NO_RANK, NO_ROW, Point, Series, Text};
+pub use batch::{Batch, NO_RANK, NO_ROW, Point, Roles, Series, Text};
 pub use describe::{Description, Facts, Interest, Kind, Parameter, Parameters};
 pub use finding::{Finding, Severity, State};
 

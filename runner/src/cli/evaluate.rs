@@ -103,15 +103,13 @@ fn run_nab(data: &Path, out: &Path) -> Outcome {
     let loader = Loader::new().map_err(failed)?;
     let builtin = BUILTIN.iter().find(|(name, _)| *name == "outlier");
     let (_, bytes) = builtin.ok_or_else(|| failed(anyhow!("there is no detector `outlier`")))?;
-    let component = loader
-        .component(bytes, &Limits::default())
-        .map_err(failed)?;
-    let start = || {
-        let mut component = component.clone();
-        // A score for each row is what a benchmark wants and nobody else.
-        component.limits.output = usize::MAX;
-        alone(component, &[("metrics", "value"), ("scores", "true")])
+    // A score for each row is what a benchmark wants and nobody else.
+    let limits = Limits {
+        output: 64 << 20,
+        ..Limits::default()
     };
+    let component = loader.component(bytes, &limits).map_err(failed)?;
+    let start = || alone(component.clone(), &[("metrics", "value"), ("scores", "true")]);
     let (files, rows) =
         nab::score(data, out, &start).map_err(|error| Failure::new(Ending::Input, error))?;
     let rows = grouped(rows as u64);
