@@ -39,6 +39,9 @@ pub(crate) struct Row {
     pub(crate) measures: bool,
     /// The fields tell that something happened beside the training.
     aside: bool,
+    /// The line stands beside the training's own: an evaluation, or the end of
+    /// an epoch.
+    pub(crate) evaluation: bool,
     /// Numbers that are no step, time or name, wanted or not.
     numbers: u32,
     /// Fields whose name is one too many.
@@ -89,6 +92,7 @@ impl Row {
         self.evidence = Evidence::None;
         self.measures = false;
         self.aside = false;
+        self.evaluation = false;
         self.numbers = 0;
         self.refused = 0;
     }
