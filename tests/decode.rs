@@ -2,6 +2,8 @@
 //! chunks change nothing, nothing panics, limits hold, and every spelling that
 //! training logs are known to have is read.
 
+#[path = "decode/fixtures.rs"]
+mod fixtures;
 #[path = "decode/model.rs"]
 mod model;
 #[path = "decode/records.rs"]
