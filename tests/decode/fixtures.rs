@@ -50,12 +50,18 @@ fn problems(path: &str, facts: &Facts) -> Vec<String> {
         input: path.into(),
         ..keep_all()
     };
-    let (rows, tally) = decode_chunks(options, [&bytes[..]]);
+    let (rows, tally) = decode_chunks(options.clone(), [&bytes[..]]);
+    let in_pieces = decode_chunks(options, bytes.chunks(7));
     let losses = rows.iter().filter_map(|row| row.get(&facts.loss));
     let losses: Vec<f64> = losses.collect();
     let formats: Vec<&str> = tally.formats.iter().map(|format| format.name).collect();
     let counts = [tally.records, tally.evaluations, tally.malformed];
     let mut problems = Vec::new();
+    if in_pieces != (rows.clone(), tally.clone()) {
+        problems.push(format!(
+            "{path} is read in another way when it comes in pieces"
+        ));
+    }
     if formats != [&facts.format] {
         problems.push(format!("{path} is {formats:?} and not {}", facts.format));
     }
