@@ -155,6 +155,12 @@ impl<'a> Out<'a> {
         self.inner.row.evaluation = true;
     }
 
+    /// The record is of an epoch or an evaluation: beside those of steps if there
+    /// have been any, else they are all that the log has.
+    pub(crate) fn of_epoch(&mut self) {
+        self.inner.row.evaluation = self.inner.memory.finer;
+    }
+
     /// Whether any other format has had records here.
     pub(crate) fn is_beside(&self) -> bool {
         let formats = &self.inner.memory.tally.formats;

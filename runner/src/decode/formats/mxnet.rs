@@ -29,8 +29,6 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Default)]
 struct MxNet {
     epochs: Epochs,
-    /// Whether batches are printed, and not epochs alone.
-    batches: bool,
     /// A learning rate that has been announced, for the next batch.
     rate: Option<f64>,
 }
@@ -63,9 +61,7 @@ impl Format for MxNet {
         };
         // These belong to the last batch.
         out.begin();
-        if self.batches {
-            out.evaluation();
-        }
+        out.of_epoch();
         fields::write(rest, prefix, out) > 0 && out.end(line)
     }
 
@@ -99,7 +95,6 @@ impl MxNet {
         if let Some(rate) = self.rate.take() {
             out.number(b"lr", rate);
         }
-        self.batches = true;
         out.end(line)
     }
 }
