@@ -70,13 +70,16 @@ pub struct Value {
     pub mask: Mask,
 }
 
-/// Where a row comes from.
+/// Where a row comes from, and what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The line in the input, from 1.
     pub line: u64,
     /// The row's position in the segment, across runs: alerts go out in this order.
     pub order: u32,
+    /// The row is no record of the training but stands beside its records: an
+    /// evaluation, or the end of an epoch, in lines of another form.
+    pub evaluation: bool,
 }
 
 /// Some rows of one run.
@@ -132,6 +135,7 @@ impl RunBatch {
         self.places.push(Place {
             line,
             order: *order,
+            evaluation: false,
         });
         *order += 1;
         row

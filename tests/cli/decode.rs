@@ -73,6 +73,28 @@ train.log
 }
 
 #[test]
+fn evaluations_stand_beside_the_records() {
+    let log = "step    1/9 | loss 2.5 (+nanz)| lr 1e-3 | 42.5 ms | 1239 tok/s\nval loss 2.75\n";
+    let output = Test::new("decode train.log")
+        .file("train.log", log)
+        .any_stdout()
+        .run();
+    let rows = lines(output.text());
+    assert_eq!(rows[0]["metrics"]["loss"], 2.5);
+    assert_eq!(rows[1]["evaluation"], json!({"val loss": 2.75}));
+    assert_eq!(
+        (&rows[1]["step"], &rows[1]["metrics"]),
+        (&json!(1), &Value::Null)
+    );
+    let summary = Test::new("decode --summary train.log")
+        .file("train.log", log)
+        .any_stdout()
+        .run();
+    let counted = "  records  1 in 2 lines, and 1 evaluation\n";
+    assert!(summary.text().contains(counted), "{}", summary.text());
+}
+
+#[test]
 fn nothing_recognised() {
     Test::new("decode --summary notes.txt")
         .file("notes.txt", "nothing to see here\n")

@@ -37,7 +37,7 @@ pub(super) fn summarize(input: &str, tally: &Tally) {
     if let Some((number, problem)) = &tally.first_malformed {
         say(&format!("runwatch: {input}:{number}: {problem}"));
     }
-    if tally.records == 0 && tally.lines > 0 {
+    if tally.records + tally.evaluations == 0 && tally.lines > 0 {
         say("hint: `runwatch decode --list` shows the formats that runwatch reads");
     }
 }

@@ -148,6 +148,25 @@ impl<'a> Out<'a> {
         self.inner.row.step = Some((0, step));
     }
 
+    /// The record is an evaluation, or the end of an epoch, in a line of another
+    /// form than the training's: it is given to detectors like any other, and
+    /// counted apart.
+    pub(crate) fn evaluation(&mut self) {
+        self.inner.row.evaluation = true;
+    }
+
+    /// The record is of an epoch or an evaluation: beside those of steps if there
+    /// have been any, else they are all that the log has.
+    pub(crate) fn of_epoch(&mut self) {
+        self.inner.row.evaluation = self.inner.memory.finer;
+    }
+
+    /// Whether any other format has had records here.
+    pub(crate) fn is_beside(&self) -> bool {
+        let formats = &self.inner.memory.tally.formats;
+        formats.iter().any(|known| known.name != self.format)
+    }
+
     /// Seconds since 1970.
     pub(crate) fn time(&mut self, seconds: f64) {
         self.inner.row.time = Some(seconds);

@@ -9,6 +9,7 @@ mod clean;
 mod cursor;
 mod dialect;
 mod epochs;
+mod evaluation;
 mod event;
 mod format;
 mod formats;
@@ -105,6 +106,8 @@ pub struct Tally {
     pub lines: u64,
     /// Records.
     pub records: u64,
+    /// Evaluations and ends of epochs in lines of another form than the records'.
+    pub evaluations: u64,
     /// Lines that look like a record and cannot be read.
     pub malformed: u64,
     /// The first of these: its line, and what is wrong with it.
@@ -132,8 +135,10 @@ pub struct Recognised {
 
 impl Tally {
     #[inline]
-    fn count(&mut self, format: &'static str, line: u64) {
-        self.records += 1;
+    fn count(&mut self, format: &'static str, line: u64, evaluation: bool) {
+        let records = u64::from(!evaluation);
+        self.records += records;
+        self.evaluations += 1 - records;
         // Told apart by where the name stands, since this is asked at every
         // record.
         let known = self
@@ -141,10 +146,10 @@ impl Tally {
             .iter_mut()
             .find(|known| std::ptr::eq(known.name, format));
         match known {
-            Some(known) => known.records += 1,
+            Some(known) => known.records += records,
             None => self.formats.push(Recognised {
                 name: format,
-                records: 1,
+                records,
                 line,
             }),
         }
@@ -682,6 +687,8 @@ impl Inner {
             Ok(end) => {
                 let committed = self.row.is_record(least) && {
                     self.format = self.memory.dicts.see(&text[..end], &mut self.row);
+                    self.row.evaluation = self.format == formats::DICT
+                        && evaluation::is_beside(text, &self.memory.tally);
                     self.commit(line, least)
                 };
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
@@ -710,6 +717,7 @@ impl Inner {
         }
         self.memory.steps |= self.row.step.is_some();
         self.format = formats::PAIRS;
+        self.row.evaluation |= evaluation::is_beside(line.text, &self.memory.tally);
         self.commit(line, Evidence::None)
     }
 
@@ -766,6 +774,7 @@ impl Inner {
             if finer || !self.memory.finer {
                 self.row.step = Some((0, step));
             }
+            self.row.evaluation |= self.memory.finer && !finer;
             self.memory.finer |= finer;
         }
     }
@@ -801,7 +810,9 @@ impl Inner {
         let rank = self.row.rank.or(line.rank);
         self.memory.tracebacks.record(line.number, rank);
         self.raise();
-        self.memory.tally.count(self.format, line.number);
+        let evaluation = self.row.evaluation;
+        let tally = &mut self.memory.tally;
+        tally.count(self.format, line.number, evaluation);
         self.memory.tally.refused_fields += u64::from(self.row.refused);
         let bar = self.bar_step();
         let rank = rank.or(self.options.rank).unwrap_or(NO_RANK);
@@ -831,6 +842,7 @@ impl Inner {
         };
         let batch = &mut self.segment.batches[at as usize];
         let row = batch.push(step, time, rank, line.number, &mut self.segment.rows);
+        batch.places[row as usize].evaluation = evaluation;
         let seen = state.seen(rank);
         seen.course.see(&self.row, step);
         for field in &self.row.values {

@@ -41,6 +41,9 @@ pub(crate) struct Row {
     aside: bool,
     /// The line is about a call of a session.
     session: bool,
+    /// The line stands beside the training's own: an evaluation, or the end of
+    /// an epoch.
+    pub(crate) evaluation: bool,
     /// Numbers that are no step, time or name, wanted or not.
     numbers: u32,
     /// Fields whose name is one too many.
@@ -92,6 +95,7 @@ impl Row {
         self.measures = false;
         self.aside = false;
         self.session = false;
+        self.evaluation = false;
         self.numbers = 0;
         self.refused = 0;
     }

@@ -67,8 +67,14 @@ impl Serialize for Record<'_> {
         map.serialize_entry("step", &batch.steps[row])?;
         let time = batch.times[row];
         map.serialize_entry("time", &time.is_finite().then_some(time))?;
-        if !self.values.is_empty() {
-            map.serialize_entry("metrics", &Metrics(self))?;
+        // An exception or an event has no numbers; a record may have none but its
+        // step.
+        let mut texts = self.texts.iter();
+        if !self.values.is_empty() || texts.all(|text| text.kind == "label") {
+            // Beside the training's records, and no record itself.
+            let evaluation = batch.places[row].evaluation;
+            let name = if evaluation { "evaluation" } else { "metrics" };
+            map.serialize_entry(name, &Metrics(self))?;
         }
         let mut labels = self
             .texts

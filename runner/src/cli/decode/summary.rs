@@ -66,8 +66,10 @@ impl Summary {
             ranks: BTreeSet::new(),
         });
         // An exception or an event has a row of its own, and is no record.
-        let aside = batch.texts.iter().filter(|text| text.kind != "label");
-        run.records += (batch.len() - aside.count().min(batch.len())) as u64;
+        let said = batch.texts.iter().filter(|text| text.kind != "label");
+        let evaluations = batch.places.iter().filter(|place| place.evaluation);
+        let aside = said.count() + evaluations.count();
+        run.records += (batch.len() - aside.min(batch.len())) as u64;
         run.last = last;
         run.ranks
             .extend(batch.ranks.iter().filter(|rank| **rank != NO_RANK));
@@ -116,6 +118,10 @@ impl Summary {
         write!(out, "  records  {}", grouped(records))?;
         if lines > 0 {
             write!(out, " in {}", count(lines, "line", "lines"))?;
+        }
+        if tally.evaluations > 0 {
+            let evaluations = count(tally.evaluations, "evaluation", "evaluations");
+            write!(out, ", and {evaluations}")?;
         }
         writeln!(out)?;
         write_skipped(tally, out)?;

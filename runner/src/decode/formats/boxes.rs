@@ -189,6 +189,7 @@ impl Boxes {
     fn flush_eval(&mut self, out: &mut Out<'_>) {
         if let Some(eval) = self.eval.take() {
             out.begin();
+            out.evaluation();
             out.number(b"eval/mean_reward", eval.mean);
             out.number(b"eval/std_reward", eval.std);
             out.step(eval.step);
@@ -292,7 +293,7 @@ mod tests {
 |    total_timesteps | 9999 |
 -----------------------------
 ";
-        let alone = "step 10000: eval/mean_reward=9.1 eval/std_reward=0.3";
+        let alone = "step 10000 evaluation: eval/mean_reward=9.1 eval/std_reward=0.3";
         assert_eq!(records(eval), [alone]);
         assert_eq!(
             records(format!("{eval}New best mean reward!\n{table}")),

@@ -167,6 +167,10 @@ impl Documents {
         }
         match out.json(object) {
             Ok(()) => {
+                // An array in a log of another format has a training's results.
+                if self.array_at.is_some() && out.is_beside() {
+                    out.evaluation();
+                }
                 if out.has_step() && out.has_numbers() && out.end(&Line::at(number)) {
                     self.records += 1;
                 }

@@ -178,6 +178,7 @@ impl Evaluation {
             return;
         }
         out.begin();
+        out.evaluation();
         for (name, value) in self.fields.drain(..) {
             out.number(&name, value);
         }

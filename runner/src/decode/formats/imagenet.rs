@@ -147,7 +147,7 @@ mod tests {
             [
                 "step 1010: epoch=2 Time=0.3 Data=0.125 Loss=6.5 Acc@1=0.5",
                 "step 1020: epoch=2 Time=0.3 Loss=NaN",
-                "step 1020: test_Loss=1.25 test_Acc@1=65.5",
+                "step 1020 evaluation: test_Loss=1.25 test_Acc@1=65.5",
             ]
         );
         assert_eq!(formats(log), ["imagenet"]);

@@ -81,6 +81,7 @@ impl LlmC {
             return None;
         }
         out.begin();
+        out.evaluation();
         out.step(step);
         out.number(b"val loss", loss);
         out.end(line).then_some(())
@@ -119,7 +120,7 @@ mod tests {
             records(log),
             [
                 "step 1: loss=11.5 norm=15.5 lr=0.00000085 ms=42.5 bf16 MFU=31.5 tok/s=1239",
-                "step 1: val loss=10.5",
+                "step 1 evaluation: val loss=10.5",
                 "step 2: loss=NaN",
             ]
         );

@@ -31,6 +31,9 @@ fn read(line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
     at.word(b", ")?;
     out.begin();
     out.step(step);
+    if evaluates {
+        out.evaluation();
+    }
     let mut numbers = 0;
     for (key, value) in Pairs::new(at.rest, if evaluates { b'=' } else { b':' }) {
         let Value::Number(value) = value else {
@@ -60,7 +63,7 @@ mod tests {
             [
                 "step 3: seconds=5.5 TFLOP/s/device=141.5 Tokens/s/device=9098.25 total_weights=196608 loss=NaN",
                 "step 4: seconds=5.5 loss=11.5",
-                "step 4: eval/loss=11.25 eval/total_weights=64",
+                "step 4 evaluation: eval/loss=11.25 eval/total_weights=64",
             ]
         );
         assert_eq!(formats(log), ["maxtext"]);

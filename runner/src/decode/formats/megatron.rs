@@ -30,6 +30,9 @@ fn read(line: &Line<'_>, out: &mut Out<'_>) -> bool {
         return false;
     }
     out.begin();
+    if !trains {
+        out.evaluation();
+    }
     let mut steps = 0;
     let mut numbers = 0;
     let mut cut = false;
@@ -126,7 +129,7 @@ mod tests {
                 format!(" {head} | lm loss value: 2.5E+00 | lm loss PPL: 1.25E+01 | \n------\n");
             assert_eq!(
                 records(&log),
-                ["step 50: lm loss value=2.5 lm loss PPL=12.5"]
+                ["step 50 evaluation: lm loss value=2.5 lm loss PPL=12.5"]
             );
             assert_eq!(formats(&log), ["megatron"]);
         }

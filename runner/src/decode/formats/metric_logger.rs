@@ -107,7 +107,7 @@ mod tests {
             [
                 "step 210: epoch=2 lr=0.5 loss=3.25 time=0.25 max mem=997",
                 "step 310: epoch=3 loss=NaN time=0.25",
-                "step 310: test_loss=1.25 test_acc1=65",
+                "step 310 evaluation: test_loss=1.25 test_acc1=65",
             ]
         );
         assert_eq!(formats(log), ["metric-logger"]);

@@ -151,6 +151,11 @@ pub(crate) const DICT: &str = "python-dict";
 /// What lines of keys and numbers in no known format are called.
 pub(crate) const PAIRS: &str = "key-value";
 
+/// Whether this is the name of a general reader.
+pub(crate) fn is_general(name: &str) -> bool {
+    GENERAL.iter().any(|general| general.name == name)
+}
+
 /// The general readers, which take what no format takes.
 const GENERAL: [About; 3] = [
     About {

@@ -29,13 +29,16 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Default)]
 struct MxNet {
     epochs: Epochs,
+    /// A learning rate that has been announced, for the next batch.
+    rate: Option<f64>,
 }
 
 impl Format for MxNet {
     fn line(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> bool {
         let mut text = Cursor::new(line.text);
         if text.word(b"Update[").is_some() {
-            return learning_rate(text, line, out);
+            self.rate = learning_rate(text).or(self.rate);
+            return self.rate.is_some();
         }
         let Some((epoch, in_brackets)) = epoch(&mut text) else {
             return false;
@@ -58,7 +61,21 @@ impl Format for MxNet {
         };
         // These belong to the last batch.
         out.begin();
+        out.of_epoch();
         fields::write(rest, prefix, out) > 0 && out.end(line)
+    }
+
+    fn finish(&mut self, out: &mut Out<'_>) {
+        // No batch came after it.
+        if let Some(rate) = self.rate.take() {
+            out.begin();
+            out.evaluation();
+            out.number(b"lr", rate);
+            out.end(&Line {
+                text: b"-",
+                ..Line::default()
+            });
+        }
     }
 }
 
@@ -75,21 +92,19 @@ impl MxNet {
             let name = if speed { b"samples/sec" } else { field.name };
             out.number(name, field.value);
         }
+        if let Some(rate) = self.rate.take() {
+            out.number(b"lr", rate);
+        }
         out.end(line)
     }
 }
 
 /// `Update[3751]: Change learning rate to 1.00000e-03`
-fn learning_rate(mut text: Cursor<'_>, line: &Line<'_>, out: &mut Out<'_>) -> bool {
-    if text.until(b']').is_none() || text.word(b": Change learning rate to ").is_none() {
-        return false;
-    }
-    let Some(rate) = text.number() else {
-        return false;
-    };
-    out.begin();
-    out.number(b"lr", rate);
-    out.end(line)
+/// `3751]: Change learning rate to 1.00000e-03`
+fn learning_rate(mut text: Cursor<'_>) -> Option<f64> {
+    text.until(b']')?;
+    text.word(b": Change learning rate to ")?;
+    text.number()
 }
 
 /// `Epoch[0] ` or `[Epoch 0] `; true for the latter.
@@ -129,16 +144,19 @@ mod tests {
             INFO:root:Epoch[0] Time cost=140.5\n\
             INFO:root:Epoch[0] Validation-accuracy=0.25\n\
             INFO:root:Epoch[1] Batch [20]\tSpeed: 142.5 samples/sec\taccuracy=0.5\n\
-            INFO:root:Update[3751]: Change learning rate to 1.00000e-03\n";
+            INFO:root:Update[3751]: Change learning rate to 1.00000e-02\n\
+            INFO:root:Epoch[1] Batch [40]\tSpeed: 142.5 samples/sec\taccuracy=0.5\n\
+            INFO:root:Update[7502]: Change learning rate to 1.00000e-03\n";
         assert_eq!(
             records(log),
             [
                 "step 20: epoch=0 samples/sec=142.5 accuracy=0.5",
                 "step 40: epoch=0 samples/sec=142.5 accuracy=0.625 cross-entropy=NaN",
-                "step 40: Train-accuracy=0.75",
-                "step 40: Validation-accuracy=0.25",
+                "step 40 evaluation: Train-accuracy=0.75",
+                "step 40 evaluation: Validation-accuracy=0.25",
                 "step 60: epoch=1 samples/sec=142.5 accuracy=0.5",
-                "step 60: lr=0.001",
+                "step 80: epoch=1 samples/sec=142.5 accuracy=0.5 lr=0.01",
+                "step 80 evaluation: lr=0.001",
             ]
         );
         assert_eq!(formats(log), ["mxnet"]);

@@ -27,14 +27,22 @@ const WIDTH: usize = 5;
 
 fn read(line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
     let mut at = Cursor::new(line.text);
-    at.word(b"step ").or_else(|| at.word(b"Step "))?;
+    // Training prints both; `Step 00250 | Validation bpb: …` evaluates.
+    let training = at.word(b"step ").is_some();
+    if !training {
+        at.word(b"Step ")?;
+    }
     let before = at.rest.len();
     let step = at.digits()?;
     if before - at.rest.len() < WIDTH {
         return None;
     }
-    if at.word(b"/").is_some() {
+    let of_total = at.word(b"/").is_some();
+    if of_total {
         at.digits()?;
+    } else if training {
+        // Others count without zeros before the number and without the total.
+        return None;
     }
     if at.word(b" (").is_some() {
         at.number()?;
@@ -43,6 +51,9 @@ fn read(line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
     at.word(b" | ")?;
     out.begin();
     out.step(step);
+    if !of_total {
+        out.evaluation();
+    }
     let mut numbers = 0;
     for (key, value) in Pairs::new(at.rest, b':') {
         if let Value::Number(value) = value {
@@ -66,10 +77,10 @@ mod tests {
         assert_eq!(
             records(log),
             [
-                "step 0: Validation bpb=3.25",
+                "step 0 evaluation: Validation bpb=3.25",
                 "step 1: loss=NaN grad norm=0.5 lrm=0.25 dt=2017.5 tok/sec=4149 bf16_mfu=0 epoch=1 pq=0 rg=1 total time=0.03 eta=2.8",
                 "step 10: Training loss=1.5 lrm=0.95 num_tokens=10000",
-                "step 20: CORE metric=0.125",
+                "step 20 evaluation: CORE metric=0.125",
             ]
         );
         assert_eq!(formats(log), ["nanochat"]);
@@ -79,6 +90,7 @@ mod tests {
     fn what_is_not_taken() {
         for text in [
             "step 1 | loss: 3.5\n",
+            "step 17500 | loss: 3.5 | lr 1e-4 | norm: 0.5 | dt: 51.5ms | tok/sec: 1023.5\n",
             "Step 00010 | all done\n",
             "Step 00010\n",
         ] {

@@ -120,6 +120,7 @@ impl NanoGpt {
             return None;
         }
         out.begin();
+        out.evaluation();
         out.step(step.saturating_add(1));
         out.number(name, value);
         out.end(line).then_some(())
@@ -178,8 +179,8 @@ mod tests {
             records(log)[1..],
             [
                 "step 9: loss=10.25 lr=0.00000085 norm=NaN dt=516.5 tok/sec=1014.5",
-                "step 10: validation loss=10.125",
-                "step 10: HellaSwag accuracy=0.25",
+                "step 10 evaluation: validation loss=10.125",
+                "step 10 evaluation: HellaSwag accuracy=0.25",
             ]
         );
         assert_eq!(formats(log), ["nanogpt"]);

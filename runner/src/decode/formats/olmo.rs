@@ -50,6 +50,8 @@ struct Block {
     /// Its lines, each `key=value` and a line feed.
     fields: Vec<u8>,
     open: bool,
+    /// Its header names the step; if not, it is an evaluation after that step.
+    headed: bool,
 }
 
 impl Format for Olmo {
@@ -59,7 +61,7 @@ impl Format for Olmo {
         {
             self.finish(out);
             self.step = Some(step);
-            self.open(line);
+            self.open(line, true);
             return true;
         }
         // Nothing is OLMo's before the first header.
@@ -68,7 +70,7 @@ impl Format for Olmo {
         }
         if line.indent >= INDENT && is_field(line.text) {
             if !self.block.open {
-                self.open(line);
+                self.open(line, false);
             }
             let fields = &mut self.block.fields;
             if fields.len() + line.text.len() < LARGEST {
@@ -90,6 +92,9 @@ impl Format for Olmo {
         if let Some(step) = self.step {
             out.step(step);
         }
+        if !block.headed {
+            out.evaluation();
+        }
         for field in block.fields.split(|b| *b == b'\n') {
             if let Some((key, value)) = pair(field) {
                 out.number(key, value);
@@ -107,8 +112,9 @@ impl Format for Olmo {
 }
 
 impl Olmo {
-    fn open(&mut self, line: &Line<'_>) {
+    fn open(&mut self, line: &Line<'_>, headed: bool) {
         let block = &mut self.block;
+        block.headed = headed;
         block.open = true;
         block.number = line.number;
         block.rank = line.rank;
@@ -166,7 +172,7 @@ mod tests {
             [
                 "step 10: optim/total_grad_norm=NaN train/CrossEntropyLoss=9.5 train/Perplexity=8641 System/Peak GPU Memory (MB)=1500",
                 "step 20: train/CrossEntropyLoss=8.5",
-                "step 20: eval/some/CrossEntropyLoss=8.25",
+                "step 20 evaluation: eval/some/CrossEntropyLoss=8.25",
             ]
         );
         assert_eq!(formats(&log), ["olmo"]);

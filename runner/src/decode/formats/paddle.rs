@@ -59,6 +59,9 @@ impl Format for Paddle {
         if let Some(epoch) = head.epoch {
             out.number(b"epoch", epoch as f64);
         }
+        if head.evaluation || head.count.is_none() {
+            out.evaluation();
+        }
         let prefix: &[u8] = if head.evaluation { b"val/" } else { b"" };
         fields::write(rest, prefix, out);
         out.end(line)
@@ -248,9 +251,9 @@ mod tests {
             records(log),
             [
                 "step 100: epoch=1 loss=4.5 lr=0.5 batch_cost=7.5 ips=8.5",
-                "step 100: epoch=1 loss_avg=4.25 avg_batch_cost=0.5 avg_ips=75.5",
-                "step 100: epoch=1 val/loss=3.5 val/batch_cost=7.5 val/ips=8.5",
-                "step 100: epoch=1 val/loss_avg=3.25 val/avg_ips=75.5",
+                "step 100 evaluation: epoch=1 loss_avg=4.25 avg_batch_cost=0.5 avg_ips=75.5",
+                "step 100 evaluation: epoch=1 val/loss=3.5 val/batch_cost=7.5 val/ips=8.5",
+                "step 100 evaluation: epoch=1 val/loss_avg=3.25 val/avg_ips=75.5",
                 "step 100: epoch=2 loss=NaN lr=0.5 ips=8.5",
             ]
         );

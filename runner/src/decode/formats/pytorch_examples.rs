@@ -85,6 +85,7 @@ impl Examples {
         let mut text = Cursor::new(line.text);
         text.word(b"====> ")?;
         out.begin();
+        out.of_epoch();
         if text.word(b"Epoch: ").is_some() {
             let epoch = text.digits()?;
             out.number(b"epoch", epoch as f64);
@@ -159,8 +160,9 @@ impl Examples {
             step = Some(self.epochs.step((epoch - 1).max(0), count, Some(total)));
         }
         out.begin();
-        if let Some(step) = step {
-            out.step(step);
+        match step {
+            Some(step) => out.step(step),
+            None => out.of_epoch(),
         }
         out.number(b"epoch", epoch as f64);
         let mut any = false;
@@ -246,6 +248,7 @@ fn losses(line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
     let validation = text.number()?;
     text.is_done().then_some(())?;
     out.begin();
+    out.of_epoch();
     out.number(b"train_loss", training);
     out.number(b"valid_loss", validation);
     out.end(line).then_some(())
@@ -257,6 +260,7 @@ fn test(line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
     text.word(b"Test set: Average loss: ")?;
     let loss = text.number()?;
     out.begin();
+    out.of_epoch();
     out.number(b"test_loss", loss);
     if text.word(b", Accuracy: ").is_some()
         && let Some((right, all)) = of(&mut text)
@@ -276,6 +280,7 @@ fn error(line: &Line<'_>, out: &mut Out<'_>) -> Option<()> {
     let loss = text.number()?;
     text.is_done().then_some(())?;
     out.begin();
+    out.of_epoch();
     out.number(b"test_loss", loss);
     out.number(b"test_accuracy", accuracy);
     out.end(line).then_some(())
@@ -303,7 +308,7 @@ mod tests {
             [
                 "step 640: epoch=1 Loss=2.25",
                 "step 60640: epoch=2 Loss=NaN",
-                "step 60640: test_loss=0.5 test_accuracy=0.9",
+                "step 60640 evaluation: test_loss=0.5 test_accuracy=0.9",
             ]
         );
         assert_eq!(formats(log), ["pytorch-examples"]);
@@ -326,7 +331,7 @@ mod tests {
             records(log),
             [
                 "step 60064: loss=2.25",
-                "step 60064: test_loss=2.125 test_accuracy=44.5"
+                "step 60064 evaluation: test_loss=2.125 test_accuracy=44.5"
             ]
         );
         let log =
@@ -353,7 +358,7 @@ mod tests {
             records(log),
             [
                 "step 1000: loss=1.5",
-                "step 1000: train_loss=0.5 valid_loss=0.25",
+                "step 1000 evaluation: train_loss=0.5 valid_loss=0.25",
                 "step 2000: loss=1.25",
             ]
         );
@@ -367,7 +372,7 @@ mod tests {
             records(log),
             [
                 "step 3183: epoch=2 lr=20 ms/batch=12.5 loss=7.5 ppl=2050.5",
-                "step 3183: epoch=2 time=33.25 valid loss=5.75 valid ppl=371.5",
+                "step 3183 evaluation: epoch=2 time=33.25 valid loss=5.75 valid ppl=371.5",
             ]
         );
     }

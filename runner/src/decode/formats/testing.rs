@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::decode::{Decoder, Interests, Options};
+use crate::decode::{Decoder, Interests, Options, Tally};
 use crate::record::{NO_RANK, RunBatch, Segment};
 
 /// Decodes an input and shows a record per line:
-/// `step 10 rank 1: loss=2.5 lr=0.001`.
+/// `step 10 rank 1: loss=2.5 lr=0.001`, or `step 10 evaluation: val loss=2.5`.
 pub(crate) fn records(input: impl AsRef<[u8]>) -> Vec<String> {
     records_with(Options::default(), input)
 }
@@ -48,6 +48,9 @@ fn shown(segment: &Segment) -> Vec<String> {
             if batch.ranks[row] != NO_RANK {
                 text.push_str(&format!(" rank {}", batch.ranks[row]));
             }
+            if batch.places[row].evaluation {
+                text.push_str(" evaluation");
+            }
             text.push(':');
             for value in batch
                 .values
@@ -82,12 +85,17 @@ pub(crate) fn records_in_chunks(input: impl AsRef<[u8]>, size: usize) -> Vec<Str
     in_chunks(&chunks)
 }
 
-/// How many records of an input could not be read, and why the first could not.
-pub(crate) fn malformed(input: impl AsRef<[u8]>) -> (u64, Option<String>) {
+/// What became of the lines of an input.
+pub(crate) fn tally(input: impl AsRef<[u8]>) -> Tally {
     let mut decoder = decoder();
     decoder.push(input.as_ref());
     decoder.finish();
-    let tally = decoder.tally();
+    decoder.tally()
+}
+
+/// How many records of an input could not be read, and why the first could not.
+pub(crate) fn malformed(input: impl AsRef<[u8]>) -> (u64, Option<String>) {
+    let tally = tally(input);
     let first = tally.first_malformed.map(|(_, problem)| problem);
     (tally.malformed, first)
 }

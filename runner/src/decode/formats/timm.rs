@@ -121,7 +121,7 @@ mod tests {
             [
                 "step 14: epoch=1 loss=0.5 time=0.625 lr=0.00001 data=0.044 samples/s=12.5",
                 "step 23: epoch=1 loss=NaN time=0.625 lr=0.00001 data=0.044 samples/s=12.5",
-                "step 23: test_loss=0.25 test_acc@1=50",
+                "step 23 evaluation: test_loss=0.25 test_acc@1=50",
             ]
         );
         assert_eq!(formats(log), ["timm"]);
@@ -135,7 +135,7 @@ mod tests {
             records(log),
             [
                 "step 2: epoch=0 loss=0.5",
-                "step 2: test_loss=0.5 test_acc@1=100"
+                "step 2 evaluation: test_loss=0.5 test_acc@1=100"
             ]
         );
     }
