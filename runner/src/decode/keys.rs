@@ -23,6 +23,7 @@ pub(crate) const START: KeyId = 0;
 pub(crate) const REFUSED: KeyId = 1;
 
 pub(crate) struct Key {
+    name: Box<[u8]>,
     /// How the key was printed last, from the comma or brace before it to its
     /// value.
     lead: Vec<u8>,
@@ -104,7 +105,17 @@ impl Keys {
     }
 
     /// The key with this name, which followed `previous`.
+    #[inline]
     pub(crate) fn intern(&mut self, previous: KeyId, name: &[u8]) -> KeyId {
+        let likely = self.keys[previous as usize].next[0];
+        if *self.keys[likely as usize].name == *name && likely > REFUSED {
+            return likely;
+        }
+        self.look_up(previous, name)
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, previous: KeyId, name: &[u8]) -> KeyId {
         let id = match self.by_name.get(name) {
             Some(&id) => id,
             None if self.keys.len() >= self.limit && !self.is_needed(name) => return REFUSED,
@@ -127,6 +138,7 @@ impl Keys {
         // Bounded by `limit`, far below u32::MAX.
         let id = self.keys.len() as KeyId;
         let mut key = Key {
+            name: name.into(),
             lead: Vec::new(),
             // No eight bytes are equal to this: a key without a lead is not found.
             head: 1,

@@ -31,7 +31,7 @@ mod traceback;
 
 use std::sync::Arc;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 use dialect::Writer;
 pub use format::About;
@@ -624,7 +624,7 @@ impl Inner {
             return true;
         }
         // A record may follow a logger's prefix.
-        for start in memmem::find_iter(text, b"{") {
+        for start in memchr_iter(b'{', text) {
             if matches!(text.get(start + 1), Some(b'"' | b'\'')) {
                 return self.object(line, &text[start..], Evidence::Strong);
             }
@@ -698,8 +698,11 @@ impl Inner {
             return false;
         }
         let mut pairs = Vec::with_capacity(16);
-        let read = keyvalue::read(line.text, &mut pairs)
-            || (self.memory.steps && keyvalue::read_without_step(line.text, &mut pairs));
+        let read = if self.memory.steps {
+            keyvalue::read_with_or_without_step(line.text, &mut pairs)
+        } else {
+            keyvalue::read(line.text, &mut pairs)
+        };
         if !read {
             return false;
         }

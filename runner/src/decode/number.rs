@@ -1,8 +1,9 @@
 //! Numbers as JSON writes them, read where they stand.
 
 /// Powers of ten, which an f64 holds exactly.
-const POWERS: [f64; 16] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
 /// A number as it was read: its value, correctly rounded, its length, and
@@ -13,13 +14,30 @@ type Number = (f64, usize, bool);
 /// the grammar is broken.
 #[inline]
 pub(crate) fn number(text: &[u8]) -> Option<Number> {
-    text.first_chunk().and_then(plain).or_else(|| any(text))
+    plain(text).or_else(|| any(text))
 }
 
 /// Reads what most numbers of a log look like: fewer than eight digits before
-/// the point, fewer than sixteen after it, no exponent. `None` says nothing.
+/// the point, fewer than sixteen after it, a small exponent. `None` says
+/// nothing.
 #[inline(always)]
-fn plain(bytes: &[u8; 32]) -> Option<Number> {
+pub(crate) fn plain(text: &[u8]) -> Option<Number> {
+    match text.first_chunk() {
+        Some(bytes) => plain_of(bytes),
+        None => plain_of(&padded(text)),
+    }
+}
+
+/// A short text in a place of fixed size: what follows it is no digit.
+#[inline(never)]
+fn padded(text: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[..text.len()].copy_from_slice(text);
+    bytes
+}
+
+#[inline(always)]
+fn plain_of(bytes: &[u8; 32]) -> Option<Number> {
     let negative = bytes[0] == b'-';
     let start = usize::from(negative);
     let (word, whole) = run_of_digits(bytes, start);
@@ -49,20 +67,48 @@ fn plain(bytes: &[u8; 32]) -> Option<Number> {
             }
         }
     }
-    if mantissa > 1 << 53 || matches!(bytes[at], b'e' | b'E') {
+    if mantissa > 1 << 53 {
         return None;
     }
     // Clinger's fast path: an exact integer over an exact power of ten is
-    // correctly rounded.
-    let value = mantissa as f64 / POWERS[fraction];
-    Some((if negative { -value } else { value }, at, fraction == 0))
+    // correctly rounded, and so is their product.
+    let (value, end) = if matches!(bytes[at], b'e' | b'E') {
+        let (exponent, end) = exponent(bytes, at + 1)?;
+        let power = exponent - fraction as i32;
+        let scale = *POWERS.get(power.unsigned_abs() as usize)?;
+        let mantissa = mantissa as f64;
+        let value = if power < 0 {
+            mantissa / scale
+        } else {
+            mantissa * scale
+        };
+        (value, end)
+    } else {
+        (mantissa as f64 / POWERS[fraction], at)
+    };
+    let integer = end == at && fraction == 0;
+    Some((if negative { -value } else { value }, end, integer))
+}
+
+/// The exponent at `at`, of one or two digits, and where it ends.
+#[inline(always)]
+fn exponent(bytes: &[u8; 32], at: usize) -> Option<(i32, usize)> {
+    // `at` is at most 26.
+    let negative = bytes[at] == b'-';
+    let start = at + usize::from(matches!(bytes[at], b'-' | b'+'));
+    let (word, digits) = run_of_digits(bytes, start.min(24));
+    if digits == 0 || digits > 2 || start > 24 {
+        return None;
+    }
+    let value = first_digits(word, digits) as i32;
+    Some((if negative { -value } else { value }, start + digits))
 }
 
 /// The eight bytes at `at`, digits turned into 0 to 9, and how many of the
 /// first are digits.
 #[inline(always)]
 fn run_of_digits(bytes: &[u8; 32], at: usize) -> (u64, usize) {
-    // `at` is at most 17.
+    // `at` is at most 24.
     let bytes = bytes[at..].first_chunk().copied().unwrap_or_default();
     let word = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
     // Of anything but a digit the high bit gets set. A carry only runs into
@@ -142,6 +188,12 @@ fn count_digits(text: &[u8], from: usize) -> usize {
 /// something else.
 pub(crate) fn spelled(text: &[u8]) -> Option<(f64, bool)> {
     let text = text.trim_ascii();
+    if !matches!(
+        text.first()?,
+        b'0'..=b'9' | b'+' | b'-' | b'.' | b'n' | b'N' | b'i' | b'I'
+    ) {
+        return None;
+    }
     if let Some((value, len, integer)) = number(text)
         && len == text.len()
     {
