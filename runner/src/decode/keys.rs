@@ -32,6 +32,9 @@ pub(crate) struct Key {
     head_mask: u64,
     /// The last eight bytes of `lead`, if it is longer than eight.
     tail: u64,
+    /// The eight bytes behind the head, and eight more, if it is longer than
+    /// these and the tail.
+    middle: [u64; 2],
     /// The two keys that followed this one last, the latest first: two orders
     /// that take turns cost no more than one.
     next: [KeyId; 2],
@@ -44,6 +47,9 @@ pub(crate) struct Key {
     pub(crate) edges: Mask,
     /// Who wants its text, as a label.
     pub(crate) label: Mask,
+    /// Nobody wants to know its numbers while they are finite, and they mean
+    /// nothing else.
+    pub(crate) indifferent: bool,
 }
 
 pub(crate) struct Keys {
@@ -144,6 +150,7 @@ impl Keys {
             head: 1,
             head_mask: 0,
             tail: 0,
+            middle: [0; 2],
             next: [START; 2],
             role: Role::Value,
             evidence: Evidence::None,
@@ -151,6 +158,7 @@ impl Keys {
             all: 0,
             edges: 0,
             label: 0,
+            indifferent: true,
         };
         if id > REFUSED {
             let printed = String::from_utf8_lossy(name);
@@ -162,6 +170,7 @@ impl Keys {
             key.all = wanted.all;
             key.edges = wanted.edges;
             key.label = self.interests.label(&printed);
+            key.indifferent = key.role == Role::Value && wanted.all == 0;
             key.metric = self.metrics.len() as MetricId;
             let metric = Metric {
                 name: shown.into(),
@@ -184,12 +193,12 @@ impl Key {
             return None;
         }
         if len > 8 {
-            // The two words overlap where the lead is shorter than sixteen.
-            let tail = text.get(len - 8..)?.first_chunk()?;
-            if u64::from_le_bytes(*tail) != self.tail {
-                return None;
-            }
-            if len > 16 && text[8..len - 8] != self.lead[8..len - 8] {
+            // The words overlap unless the lead is a multiple of eight long.
+            if word(text, len - 8)? != self.tail
+                || len > 16 && word(text, 8)? != self.middle[0]
+                || len > 24 && word(text, 16)? != self.middle[1]
+                || len > 32 && text[24..len - 8] != self.lead[24..len - 8]
+            {
                 return None;
             }
         }
@@ -210,10 +219,17 @@ impl Key {
         }
         self.head = u64::from_le_bytes(head);
         self.head_mask = u64::from_le_bytes(mask);
-        self.tail = lead
-            .last_chunk()
-            .map_or(0, |tail| u64::from_le_bytes(*tail));
+        let last = lead.len().saturating_sub(8);
+        self.tail = word(lead, last).unwrap_or_default();
+        self.middle = [8, 16].map(|at| word(lead, at).unwrap_or_default());
     }
+}
+
+/// Eight bytes of a text.
+#[inline(always)]
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    let bytes = text.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*bytes))
 }
 
 /// Spellings of steps, times and names of runs that are kept beyond the limit.

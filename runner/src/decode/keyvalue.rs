@@ -38,6 +38,20 @@ pub(crate) struct Pair<'a> {
     pub(crate) value: Value<'a>,
     /// What stood after the slash: the 300 of `12/300`.
     pub(crate) of: Option<f64>,
+    /// What the key says about the step.
+    kind: Option<Kind>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(key: &'a [u8], value: Value<'a>, of: Option<f64>) -> Self {
+        let kind = step_kind(key);
+        Self {
+            key,
+            value,
+            of,
+            kind,
+        }
+    }
 }
 
 /// Reads a metric record, and says whether the line is one.
@@ -89,7 +103,7 @@ pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
         let Value::Number(value) = pair.value else {
             continue;
         };
-        let kind = step_kind(pair.key).filter(|_| is_whole(value));
+        let kind = pair.kind.filter(|_| is_whole(value));
         match (kind, epoch, pair.of) {
             (None, ..) => {}
             (Some(Kind::Epoch), None, _) => {
@@ -112,7 +126,7 @@ pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
 /// Whether the step of these pairs is that of a batch within its epoch, as far
 /// as the names tell.
 pub(crate) fn counts_batches(pairs: &[Pair]) -> bool {
-    let mut kinds = pairs.iter().filter_map(|pair| step_kind(pair.key));
+    let mut kinds = pairs.iter().filter_map(|pair| pair.kind);
     !kinds.any(|kind| kind == Kind::Step)
 }
 
@@ -120,7 +134,7 @@ pub(crate) fn counts_batches(pairs: &[Pair]) -> bool {
 pub(crate) fn counts_epochs(pairs: &[Pair]) -> bool {
     pairs
         .iter()
-        .all(|pair| matches!(step_kind(pair.key), None | Some(Kind::Epoch)))
+        .all(|pair| matches!(pair.kind, None | Some(Kind::Epoch)))
 }
 
 /// A number as a step, if it can be one.
@@ -563,11 +577,7 @@ impl<'a, 'p> Scan<'a, 'p> {
         if self.pairs.is_empty() && words.count == 1 {
             let tag = &self.text[words.start..words.end];
             if is_tag(tag) {
-                self.pairs.push(Pair {
-                    key: b"",
-                    value: Value::Text(tag),
-                    of: None,
-                });
+                self.pairs.push(Pair::new(b"", Value::Text(tag), None));
                 return true;
             }
         }
@@ -733,22 +743,14 @@ impl<'a, 'p> Scan<'a, 'p> {
             && self.goes_on(start)
         {
             self.at = start;
-            self.pairs.push(Pair {
-                key: b"",
-                value: Value::Text(key),
-                of: None,
-            });
+            self.pairs.push(Pair::new(b"", Value::Text(key), None));
             self.words = Words::default();
             return true;
         }
         if memchr::memchr(b'=', text).is_some() {
             return false;
         }
-        self.pairs.push(Pair {
-            key,
-            value: Value::Text(text),
-            of: None,
-        });
+        self.pairs.push(Pair::new(key, Value::Text(text), None));
         self.words = Words {
             after_value: true,
             ..Words::default()
@@ -852,11 +854,8 @@ impl<'a, 'p> Scan<'a, 'p> {
         if key.is_empty() || key == b"%" {
             self.bare += 1;
         } else {
-            self.pairs.push(Pair {
-                key,
-                value: Value::Number(found.value),
-                of: found.of,
-            });
+            self.pairs
+                .push(Pair::new(key, Value::Number(found.value), found.of));
             self.integers |= found.integer;
         }
         self.words = Words {
@@ -870,16 +869,12 @@ impl<'a, 'p> Scan<'a, 'p> {
     fn value(&mut self, key: &'a [u8], found: &Numeral<'a>, explicit: bool) -> bool {
         self.at += found.length;
         let (key, of_loss) = loss_at_step(key);
-        let whole = is_whole(found.value);
-        let kind = if whole { step_kind(key) } else { None };
+        let pair = Pair::new(key, Value::Number(found.value), found.of);
+        let kind = pair.kind.filter(|_| is_whole(found.value));
         // Short names mean other things further on: `ep` is expert parallelism.
         let short = key == b"s" || key.eq_ignore_ascii_case(b"ep");
         let kind = kind.filter(|_| !short || self.pairs.is_empty() && (explicit || key != b"s"));
-        self.pairs.push(Pair {
-            key,
-            value: Value::Number(found.value),
-            of: found.of,
-        });
+        self.pairs.push(pair);
         if kind.is_some() {
             self.steps += 1;
         } else {
@@ -1061,11 +1056,7 @@ impl<'a, 'p> Scan<'a, 'p> {
             let length = inside.iter().take_while(|b| in_word(**b)).count();
             if length > 0 && inside.get(length) == Some(&b']') && class(first) == Class::Word {
                 let tag = &inside[..length];
-                self.pairs.push(Pair {
-                    key: b"",
-                    value: Value::Text(tag),
-                    of: None,
-                });
+                self.pairs.push(Pair::new(b"", Value::Text(tag), None));
                 self.at += length + 2;
                 if self.peek(0) == Some(b':') {
                     self.at += 1;

@@ -372,11 +372,12 @@ impl Decoder {
                 }
                 self.lines.skip_to(number);
             }
-            let end = memchr(b'\n', chunk).map_or(chunk.len(), |end| end + 1);
-            let (line, rest) = chunk.split_at(end);
-            self.lines
-                .push(line, |number, line| inner.line(number, line, formats));
-            chunk = rest;
+            let each = |number, line: &[u8]| inner.line(number, line, formats);
+            let Some(end) = memchr(b'\n', chunk) else {
+                return self.lines.push(chunk, each);
+            };
+            self.lines.complete(&chunk[..end], each);
+            chunk = &chunk[end + 1..];
         }
     }
 
@@ -494,6 +495,7 @@ impl Inner {
         }
         let line = Line {
             number,
+            text: chunk,
             ..Line::default()
         };
         if !self.commit(&line, Evidence::Weak) {
@@ -662,7 +664,7 @@ impl Inner {
         match read {
             Ok(()) if self.row.is_record(least) => {
                 self.format = self.memory.jsons.see(text, &mut self.row);
-                self.commit(line, least)
+                self.commit(&line.with(text), least)
             }
             Ok(()) => false,
             Err(problem) => self.malformed(line.number, text, "a JSON object", &problem),
@@ -682,7 +684,7 @@ impl Inner {
             Ok(end) => {
                 let committed = self.row.is_record(least) && {
                     self.format = self.memory.dicts.see(&text[..end], &mut self.row);
-                    self.commit(line, least)
+                    self.commit(&line.with(text), least)
                 };
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
                     self.memory.bar.see(&bar);
@@ -846,7 +848,7 @@ impl Inner {
                 batch.values.push(Value {
                     metric: field.metric,
                     row,
-                    value: field.value,
+                    value: field.read(line.text),
                     mask,
                 });
             }

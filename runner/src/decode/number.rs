@@ -22,9 +22,21 @@ pub(crate) fn number(text: &[u8]) -> Option<Number> {
 /// nothing.
 #[inline(always)]
 pub(crate) fn plain(text: &[u8]) -> Option<Number> {
+    near::<true>(text)
+}
+
+/// The length of a number that looks like most, without its value, which is
+/// finite. `None` says nothing.
+#[inline(always)]
+pub(crate) fn skip(text: &[u8]) -> Option<usize> {
+    near::<false>(text).map(|(_, len, _)| len)
+}
+
+#[inline(always)]
+fn near<const VALUE: bool>(text: &[u8]) -> Option<Number> {
     match text.first_chunk() {
-        Some(bytes) => plain_of(bytes),
-        None => plain_of(&padded(text)),
+        Some(bytes) => plain_of::<VALUE>(bytes),
+        None => plain_of::<VALUE>(&padded(text)),
     }
 }
 
@@ -36,15 +48,17 @@ fn padded(text: &[u8]) -> [u8; 32] {
     bytes
 }
 
+/// Reads a number, or only its grammar, and gives it the value zero.
 #[inline(always)]
-fn plain_of(bytes: &[u8; 32]) -> Option<Number> {
+fn plain_of<const VALUE: bool>(bytes: &[u8; 32]) -> Option<Number> {
     let negative = bytes[0] == b'-';
     let start = usize::from(negative);
     let (word, whole) = run_of_digits(bytes, start);
     if whole == 0 || whole == 8 || (whole > 1 && bytes[start] == b'0') {
         return None;
     }
-    let mut mantissa = first_digits(word, whole);
+    let mut digits = Digits::<VALUE>(0);
+    digits.push(word, whole);
     let mut at = start + whole;
     let mut fraction = 0;
     if bytes[at] == b'.' {
@@ -52,7 +66,7 @@ fn plain_of(bytes: &[u8; 32]) -> Option<Number> {
         if first == 0 {
             return None;
         }
-        mantissa = mantissa * TENS[first] + first_digits(word, first);
+        digits.push(word, first);
         at += 1 + first;
         fraction = first;
         if first == 8 {
@@ -61,33 +75,49 @@ fn plain_of(bytes: &[u8; 32]) -> Option<Number> {
                 return None;
             }
             if second > 0 {
-                mantissa = mantissa * TENS[second] + first_digits(word, second);
+                digits.push(word, second);
                 at += second;
                 fraction += second;
             }
         }
     }
+    let Digits(mantissa) = digits;
     if mantissa > 1 << 53 {
         return None;
     }
+    let mut power = -(fraction as i32);
+    let mut end = at;
+    if matches!(bytes[at], b'e' | b'E') {
+        let (exponent, behind) = exponent(bytes, at + 1)?;
+        power += exponent;
+        end = behind;
+    }
+    let integer = end == at && fraction == 0;
+    if !VALUE {
+        return Some((0.0, end, integer));
+    }
     // Clinger's fast path: an exact integer over an exact power of ten is
     // correctly rounded, and so is their product.
-    let (value, end) = if matches!(bytes[at], b'e' | b'E') {
-        let (exponent, end) = exponent(bytes, at + 1)?;
-        let power = exponent - fraction as i32;
-        let scale = *POWERS.get(power.unsigned_abs() as usize)?;
-        let mantissa = mantissa as f64;
-        let value = if power < 0 {
-            mantissa / scale
-        } else {
-            mantissa * scale
-        };
-        (value, end)
+    let scale = *POWERS.get(power.unsigned_abs() as usize)?;
+    let mantissa = mantissa as f64;
+    let value = if power > 0 {
+        mantissa * scale
     } else {
-        (mantissa as f64 / POWERS[fraction], at)
+        mantissa / scale
     };
-    let integer = end == at && fraction == 0;
     Some((if negative { -value } else { value }, end, integer))
+}
+
+/// The number that the digits so far spell, if somebody wants to know.
+struct Digits<const VALUE: bool>(u64);
+
+impl<const VALUE: bool> Digits<VALUE> {
+    #[inline(always)]
+    fn push(&mut self, word: u64, count: usize) {
+        if VALUE {
+            self.0 = self.0 * TENS[count] + first_digits(word, count);
+        }
+    }
 }
 
 /// The exponent at `at`, of one or two digits, and where it ends.
@@ -108,8 +138,9 @@ fn exponent(bytes: &[u8; 32], at: usize) -> Option<(i32, usize)> {
 /// first are digits.
 #[inline(always)]
 fn run_of_digits(bytes: &[u8; 32], at: usize) -> (u64, usize) {
-    // `at` is at most 24.
-    let bytes = bytes[at..].first_chunk().copied().unwrap_or_default();
+    // `at` is at most 24 in any case.
+    let bytes = bytes[at.min(24)..].first_chunk().copied();
+    let bytes = bytes.unwrap_or_default();
     let word = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
     // Of anything but a digit the high bit gets set. A carry only runs into
     // bytes behind the first such one.

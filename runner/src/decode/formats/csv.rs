@@ -300,14 +300,14 @@ impl Table {
 
 /// The cells of a row of this header; `None` when there is but one.
 fn row_of<'a>(header: &Header, line: &Line<'a>) -> Option<Vec<Cell<'a>>> {
-    memchr(header.separator, line.text)?;
     // Tabs before the text were empty cells.
     let tabs = header.separator == b'\t';
     let empty = if tabs { line.indent.min(MOST) } else { 0 };
     let mut row = Vec::with_capacity(empty + header.names.len());
     row.resize_with(empty, || Cell::Empty);
+    let before = row.len();
     row.extend(cells(line.text, header.separator).map(cell_of));
-    Some(row)
+    (row.len() > before + 1).then_some(row)
 }
 
 /// Whether a cell of a header can be a name: a few words and no number.

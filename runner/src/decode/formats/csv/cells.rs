@@ -15,8 +15,7 @@ pub(super) enum Cell<'a> {
 
 /// Reads what stands in a cell.
 pub(super) fn cell_of(text: &[u8]) -> Cell<'_> {
-    let nothing: [&[u8]; 6] = [b"NA", b"N/A", b"None", b"null", b"<NA>", b"-"];
-    if text.is_empty() || nothing.contains(&text) {
+    if let b"" | b"NA" | b"N/A" | b"None" | b"null" | b"<NA>" | b"-" = text {
         return Cell::Empty;
     }
     match spelled(text) {
