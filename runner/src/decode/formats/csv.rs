@@ -138,12 +138,12 @@ impl Header {
             .iter()
             .find(|mark| memchr(**mark, text).is_some())?;
         // Pandas writes an index that has no name.
-        let cells = cells(text, separator).take(MOST + 1).enumerate();
+        let cells = cells(text, separator).take(MOST + 1);
         let named = |(at, cell): (usize, &[u8])| cell.is_empty() && at == 0 || is_name(cell);
-        if !cells.clone().all(named) {
+        if !cells.clone().enumerate().all(named) {
             return None;
         }
-        let names: Vec<_> = cells.map(|(_, cell)| cell.to_vec()).collect();
+        let names: Vec<_> = cells.map(<[u8]>::to_vec).collect();
         if names.len() < 2 || names.len() > MOST {
             return None;
         }
