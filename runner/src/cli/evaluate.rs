@@ -109,7 +109,12 @@ fn run_nab(data: &Path, out: &Path) -> Outcome {
         ..Limits::default()
     };
     let component = loader.component(bytes, &limits).map_err(failed)?;
-    let start = || alone(component.clone(), &[("metrics", "value"), ("scores", "true")]);
+    let start = || {
+        alone(
+            component.clone(),
+            &[("metrics", "value"), ("scores", "true")],
+        )
+    };
     let (files, rows) =
         nab::score(data, out, &start).map_err(|error| Failure::new(Ending::Input, error))?;
     let rows = grouped(rows as u64);

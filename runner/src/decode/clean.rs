@@ -157,7 +157,7 @@ impl<'a> Prefixes<'a> {
     fn strip(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
         match text.first()? {
             b'[' => self.bracket(text),
-            b'0'..=b'9' => self.stamped(text).or_else(|| self.srun(text)),
+            b'0'..=b'9' if is_time_or_rank(text) => self.stamped(text).or_else(|| self.srun(text)),
             b'(' => {
                 let after = ray(text)?;
                 let head = &text[1..text.len() - after.len() - 1];
@@ -260,6 +260,12 @@ impl<'a> Prefixes<'a> {
         }
         Some(after)
     }
+}
+
+/// Whether digits have behind them what they have in a clock, a date, or a rank.
+fn is_time_or_rank(text: &[u8]) -> bool {
+    let digits = text.iter().take(7).take_while(|b| b.is_ascii_digit());
+    matches!(text.get(digits.count()), Some(b':' | b'-' | b'/'))
 }
 
 /// Whether the text begins like `loss: 0.3`, `loss=0.3`, `loss 0.3`, unless

@@ -28,10 +28,16 @@ impl<'a> Cursor<'a> {
 
     /// Takes one or more digits, without a sign.
     pub(crate) fn digits(&mut self) -> Option<i64> {
-        let end = self.rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let value = std::str::from_utf8(&self.rest[..end]).ok()?.parse().ok()?;
+        let mut value = 0i64;
+        let mut end = 0;
+        while let Some(digit @ b'0'..=b'9') = self.rest.get(end) {
+            value = value
+                .checked_mul(10)?
+                .checked_add(i64::from(digit - b'0'))?;
+            end += 1;
+        }
         self.rest = &self.rest[end..];
-        Some(value)
+        (end > 0).then_some(value)
     }
 
     /// Takes a number in any spelling: sign, exponent, thousands commas, `nan`,

@@ -240,39 +240,96 @@ fn shown(text: &[u8]) -> String {
 }
 
 /// Which rules a text may be of. Most lines are of none, and forty searches
-/// would cost more than all other reading of them: three bytes of each rule's
-/// word are looked for, all at once.
-struct Filter(Box<[u64; 1 << Filter::BITS]>);
+/// would cost more than all other reading of them: parts of three bytes of each
+/// rule's word are looked for, all at once.
+///
+/// Only every other place of the text is looked at. So there are two parts of
+/// each word, one behind the other: one of them begins at such a place.
+struct Filter {
+    /// By the hash of a part, its place among the parts.
+    places: Box<[u8; 1 << Filter::BITS]>,
+    parts: Vec<Part>,
+}
 
-/// A bit of a [`Filter`]'s entry for every rule.
+/// What English is mostly made of.
+const COMMON: &[u8] = b" etaoinsrhdl";
+
+/// Three bytes, and a bit for each rule whose word has them.
+#[derive(Clone, Copy)]
+struct Part {
+    bytes: u32,
+    rules: u64,
+}
+
+/// A bit for every rule, and a place for every part.
 const _: () = assert!(RULES.len() <= 64);
 
 impl Filter {
     const BITS: u32 = 12;
+    /// Parts that share their hash are taken for each other.
+    const SEVERAL: u32 = u32::MAX;
 
     fn new() -> Self {
-        let mut entries = Box::new([0; 1 << Self::BITS]);
+        let mut filter = Self {
+            places: Box::new([0; 1 << Self::BITS]),
+            // The place of all that is no part.
+            parts: vec![Part { bytes: 0, rules: 0 }],
+        };
         for (at, rule) in RULES.iter().enumerate() {
-            // Capitals and marks are rarer than letters.
-            let rare = |part: &&[u8]| part.iter().filter(|b| !b.is_ascii_lowercase()).count();
-            let parts = rule.word.as_bytes().windows(3);
-            if let Some(part) = parts.max_by_key(rare) {
-                entries[Self::entry(part)] |= 1 << at;
+            let common = |part: &[u8]| part.iter().filter(|b| COMMON.contains(b)).count();
+            let common = |pair: &&[u8]| common(&pair[..3]).max(common(&pair[1..]));
+            let pairs = rule.word.as_bytes().windows(4);
+            if let Some(pair) = pairs.min_by_key(common) {
+                filter.add(&pair[..3], 1 << at);
+                filter.add(&pair[1..], 1 << at);
             }
         }
-        Self(entries)
+        filter
+    }
+
+    fn add(&mut self, part: &[u8], rules: u64) {
+        let bytes = Self::bytes(part);
+        let place = &mut self.places[Self::hash(bytes)];
+        match self.parts.get_mut(usize::from(*place)) {
+            Some(known) if *place > 0 => {
+                known.rules |= rules;
+                if known.bytes != bytes {
+                    known.bytes = Self::SEVERAL;
+                }
+            }
+            _ => {
+                // Two for each of at most 64 rules.
+                *place = self.parts.len() as u8;
+                self.parts.push(Part { bytes, rules });
+            }
+        }
     }
 
     #[inline(always)]
-    fn entry(part: &[u8]) -> usize {
-        let &[a, b, c] = part else { return 0 };
-        let value = u32::from_le_bytes([a, b, c, 0]);
-        (value.wrapping_mul(0x9e37_79b1) >> (32 - Self::BITS)) as usize
+    fn bytes(part: &[u8]) -> u32 {
+        match *part {
+            [a, b, c] => u32::from_le_bytes([a, b, c, 0]),
+            _ => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn hash(bytes: u32) -> usize {
+        (bytes.wrapping_mul(0x9e37_79b1) >> (32 - Self::BITS)) as usize
     }
 
     fn rules(&self, text: &[u8]) -> impl Iterator<Item = usize> + use<> {
-        let parts = text.windows(3);
-        let mut found = parts.fold(0, |found, part| found | self.0[Self::entry(part)]);
+        let mut found = 0;
+        for part in text.windows(3).step_by(2) {
+            let bytes = Self::bytes(part);
+            let place = self.places[Self::hash(bytes)];
+            if place > 0
+                && let Some(part) = self.parts.get(usize::from(place))
+                && (part.bytes == bytes || part.bytes == Self::SEVERAL)
+            {
+                found |= part.rules;
+            }
+        }
         std::iter::from_fn(move || {
             let first = found.trailing_zeros();
             found &= found.checked_sub(1)?;

@@ -23,6 +23,7 @@ pub(crate) const START: KeyId = 0;
 pub(crate) const REFUSED: KeyId = 1;
 
 pub(crate) struct Key {
+    name: Box<[u8]>,
     /// How the key was printed last, from the comma or brace before it to its
     /// value.
     lead: Vec<u8>,
@@ -31,6 +32,9 @@ pub(crate) struct Key {
     head_mask: u64,
     /// The last eight bytes of `lead`, if it is longer than eight.
     tail: u64,
+    /// The eight bytes behind the head, and eight more, if it is longer than
+    /// these and the tail.
+    middle: [u64; 2],
     /// The two keys that followed this one last, the latest first: two orders
     /// that take turns cost no more than one.
     next: [KeyId; 2],
@@ -45,6 +49,9 @@ pub(crate) struct Key {
     pub(crate) edges: Mask,
     /// Who wants its text, as a label.
     pub(crate) label: Mask,
+    /// Nobody wants to know its numbers while they are finite, and they mean
+    /// nothing else.
+    pub(crate) indifferent: bool,
 }
 
 pub(crate) struct Keys {
@@ -106,7 +113,17 @@ impl Keys {
     }
 
     /// The key with this name, which followed `previous`.
+    #[inline]
     pub(crate) fn intern(&mut self, previous: KeyId, name: &[u8]) -> KeyId {
+        let likely = self.keys[previous as usize].next[0];
+        if *self.keys[likely as usize].name == *name && likely > REFUSED {
+            return likely;
+        }
+        self.look_up(previous, name)
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, previous: KeyId, name: &[u8]) -> KeyId {
         let id = match self.by_name.get(name) {
             Some(&id) => id,
             None if self.keys.len() >= self.limit && !self.is_needed(name) => return REFUSED,
@@ -129,11 +146,13 @@ impl Keys {
         // Bounded by `limit`, far below u32::MAX.
         let id = self.keys.len() as KeyId;
         let mut key = Key {
+            name: name.into(),
             lead: Vec::new(),
             // No eight bytes are equal to this: a key without a lead is not found.
             head: 1,
             head_mask: 0,
             tail: 0,
+            middle: [0; 2],
             next: [START; 2],
             role: Role::Value,
             samples: false,
@@ -142,6 +161,7 @@ impl Keys {
             all: 0,
             edges: 0,
             label: 0,
+            indifferent: true,
         };
         if id > REFUSED {
             let printed = String::from_utf8_lossy(name);
@@ -154,6 +174,7 @@ impl Keys {
             key.edges = wanted.edges;
             key.samples = names::SAMPLES.contains(&shown);
             key.label = self.interests.label(&printed);
+            key.indifferent = key.role == Role::Value && wanted.all == 0;
             key.metric = self.metrics.len() as MetricId;
             let metric = Metric {
                 name: shown.into(),
@@ -176,12 +197,12 @@ impl Key {
             return None;
         }
         if len > 8 {
-            // The two words overlap where the lead is shorter than sixteen.
-            let tail = text.get(len - 8..)?.first_chunk()?;
-            if u64::from_le_bytes(*tail) != self.tail {
-                return None;
-            }
-            if len > 16 && text[8..len - 8] != self.lead[8..len - 8] {
+            // The words overlap unless the lead is a multiple of eight long.
+            if word(text, len - 8)? != self.tail
+                || len > 16 && word(text, 8)? != self.middle[0]
+                || len > 24 && word(text, 16)? != self.middle[1]
+                || len > 32 && text[24..len - 8] != self.lead[24..len - 8]
+            {
                 return None;
             }
         }
@@ -202,10 +223,17 @@ impl Key {
         }
         self.head = u64::from_le_bytes(head);
         self.head_mask = u64::from_le_bytes(mask);
-        self.tail = lead
-            .last_chunk()
-            .map_or(0, |tail| u64::from_le_bytes(*tail));
+        let last = lead.len().saturating_sub(8);
+        self.tail = word(lead, last).unwrap_or_default();
+        self.middle = [8, 16].map(|at| word(lead, at).unwrap_or_default());
     }
+}
+
+/// Eight bytes of a text.
+#[inline(always)]
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    let bytes = text.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*bytes))
 }
 
 /// Spellings of steps, times and names of runs that are kept beyond the limit.

@@ -16,6 +16,8 @@
 
 use fast_float2::parse_partial;
 
+use super::number;
+
 /// A value as printed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
@@ -36,6 +38,20 @@ pub(crate) struct Pair<'a> {
     pub(crate) value: Value<'a>,
     /// What stood after the slash: the 300 of `12/300`.
     pub(crate) of: Option<f64>,
+    /// What the key says about the step.
+    kind: Option<Kind>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(key: &'a [u8], value: Value<'a>, of: Option<f64>) -> Self {
+        let kind = step_kind(key);
+        Self {
+            key,
+            value,
+            of,
+            kind,
+        }
+    }
 }
 
 /// Reads a metric record, and says whether the line is one.
@@ -45,48 +61,30 @@ pub(crate) struct Pair<'a> {
 /// first, and left empty when the line is no record.
 pub(crate) fn read<'a>(text: &'a [u8], pairs: &mut Vec<Pair<'a>>) -> bool {
     pairs.clear();
+    // Most text has no number that could be a step.
+    if !text.iter().fold(false, |any, b| any | b.is_ascii_digit()) {
+        return false;
+    }
     let mut scan = Scan::new(text, pairs);
     let whole = scan.line();
-    let mut record = whole && scan.steps > 0 && scan.metrics > 0;
-    if let Some(sound) = scan.sound
-        && !whole
-    {
-        // `step 9 | loss 2.5 | lr 1e-Error: …`: the columns before the
-        // nonsense are a record that was cut short.
-        pairs.truncate(sound);
-        record = true;
-    }
+    let record = scan.has_step(whole);
     if !record {
         pairs.clear();
     }
     record
 }
 
-/// Reads a line that has metrics only: `val loss 5.1`, `validation loss: 10.9`.
+/// Reads a record that may have metrics only: `val loss 5.1`, `validation
+/// loss: 10.9`.
 ///
 /// Much in a log looks like that, so this is for streams that have had records
 /// with steps. Every key must end in the name of a loss or a score, every
 /// value be a number with a fraction or not finite.
-pub(crate) fn read_without_step<'a>(text: &'a [u8], pairs: &mut Vec<Pair<'a>>) -> bool {
+pub(crate) fn read_with_or_without_step<'a>(text: &'a [u8], pairs: &mut Vec<Pair<'a>>) -> bool {
     pairs.clear();
     let mut scan = Scan::new(text, pairs);
-    // Python has one blank on either side of `=`, reports have none or many.
-    let assigned = text.windows(4).any(|w| w[1..] == *b" = " && w[0] != b' ');
-    let whole = !assigned
-        && scan.line()
-        && scan.steps == 0
-        && scan.bare == 0
-        && !scan.integers
-        && scan.text.len() <= 200;
-    let scores = |pair: &Pair| match pair.value {
-        Value::Number(_) => is_score(pair.key),
-        Value::Text(_) => pair.key.is_empty(),
-    };
-    let record = whole
-        && pairs
-            .iter()
-            .any(|pair| matches!(pair.value, Value::Number(_)))
-        && pairs.iter().all(scores);
+    let whole = scan.line();
+    let record = scan.has_step(whole) || whole && scan.has_scores_only();
     if !record {
         pairs.clear();
     }
@@ -105,7 +103,7 @@ pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
         let Value::Number(value) = pair.value else {
             continue;
         };
-        let kind = step_kind(pair.key).filter(|_| is_whole(value));
+        let kind = pair.kind.filter(|_| is_whole(value));
         match (kind, epoch, pair.of) {
             (None, ..) => {}
             (Some(Kind::Epoch), None, _) => {
@@ -128,7 +126,7 @@ pub(crate) fn step(pairs: &[Pair]) -> Option<i64> {
 /// Whether the step of these pairs is that of a batch within its epoch, as far
 /// as the names tell.
 pub(crate) fn counts_batches(pairs: &[Pair]) -> bool {
-    let mut kinds = pairs.iter().filter_map(|pair| step_kind(pair.key));
+    let mut kinds = pairs.iter().filter_map(|pair| pair.kind);
     !kinds.any(|kind| kind == Kind::Step)
 }
 
@@ -136,7 +134,7 @@ pub(crate) fn counts_batches(pairs: &[Pair]) -> bool {
 pub(crate) fn counts_epochs(pairs: &[Pair]) -> bool {
     pairs
         .iter()
-        .all(|pair| matches!(step_kind(pair.key), None | Some(Kind::Epoch)))
+        .all(|pair| matches!(pair.kind, None | Some(Kind::Epoch)))
 }
 
 /// A number as a step, if it can be one.
@@ -418,10 +416,22 @@ fn class(byte: u8) -> Class {
 
 /// Bytes that go on a word: `train/loss`, `val-core/x@1`, `instance/sec.`
 fn in_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || byte >= 0x80
-        || matches!(byte, b'_' | b'/' | b'.' | b'-' | b'@' | b'%' | b'+')
+    IN_WORD[usize::from(byte)]
 }
+
+const IN_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        #[allow(clippy::cast_possible_truncation, reason = "below 256")]
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric()
+            || byte >= 0x80
+            || matches!(byte, b'_' | b'/' | b'.' | b'-' | b'@' | b'%' | b'+');
+        at += 1;
+    }
+    table
+};
 
 /// The words read since the last value or mark: a key in the making, or the
 /// unit of the value before.
@@ -479,11 +489,44 @@ impl<'a, 'p> Scan<'a, 'p> {
         }
     }
 
-    /// Reads the line; false when it makes no sense.
-    fn line(&mut self) -> bool {
-        if is_source_code(self.text) {
+    /// Whether what was read of the line is a record with a step. One that was
+    /// cut short has its pairs up to there.
+    fn has_step(&mut self, whole: bool) -> bool {
+        if whole {
+            return self.steps > 0 && self.metrics > 0;
+        }
+        // `step 9 | loss 2.5 | lr 1e-Error: …`: the columns before the
+        // nonsense are a record that was cut short.
+        let Some(sound) = self.sound else {
+            return false;
+        };
+        self.pairs.truncate(sound);
+        !is_source_code(self.text)
+    }
+
+    /// Whether a line that makes sense has nothing but losses and scores.
+    fn has_scores_only(&self) -> bool {
+        if self.steps > 0 || self.bare > 0 || self.integers || self.text.len() > 200 {
             return false;
         }
+        let scores = |pair: &Pair| match pair.value {
+            Value::Number(_) => is_score(pair.key),
+            Value::Text(_) => pair.key.is_empty(),
+        };
+        let number = |pair: &Pair| matches!(pair.value, Value::Number(_));
+        // Python has one blank on either side of `=`, reports have none or many.
+        let python = |part: &[u8]| part[1..] == *b" = " && part[0] != b' ';
+        self.pairs.iter().any(number)
+            && self.pairs.iter().all(scores)
+            && !self.text.windows(4).any(python)
+    }
+
+    /// Reads the line; false when it makes no sense.
+    fn line(&mut self) -> bool {
+        self.words_and_numbers() && !is_source_code(self.text)
+    }
+
+    fn words_and_numbers(&mut self) -> bool {
         while let Some(byte) = self.peek(0) {
             let fine = match class(byte) {
                 Class::Blank => {
@@ -534,11 +577,7 @@ impl<'a, 'p> Scan<'a, 'p> {
         if self.pairs.is_empty() && words.count == 1 {
             let tag = &self.text[words.start..words.end];
             if is_tag(tag) {
-                self.pairs.push(Pair {
-                    key: b"",
-                    value: Value::Text(tag),
-                    of: None,
-                });
+                self.pairs.push(Pair::new(b"", Value::Text(tag), None));
                 return true;
             }
         }
@@ -704,22 +743,14 @@ impl<'a, 'p> Scan<'a, 'p> {
             && self.goes_on(start)
         {
             self.at = start;
-            self.pairs.push(Pair {
-                key: b"",
-                value: Value::Text(key),
-                of: None,
-            });
+            self.pairs.push(Pair::new(b"", Value::Text(key), None));
             self.words = Words::default();
             return true;
         }
         if memchr::memchr(b'=', text).is_some() {
             return false;
         }
-        self.pairs.push(Pair {
-            key,
-            value: Value::Text(text),
-            of: None,
-        });
+        self.pairs.push(Pair::new(key, Value::Text(text), None));
         self.words = Words {
             after_value: true,
             ..Words::default()
@@ -823,11 +854,8 @@ impl<'a, 'p> Scan<'a, 'p> {
         if key.is_empty() || key == b"%" {
             self.bare += 1;
         } else {
-            self.pairs.push(Pair {
-                key,
-                value: Value::Number(found.value),
-                of: found.of,
-            });
+            self.pairs
+                .push(Pair::new(key, Value::Number(found.value), found.of));
             self.integers |= found.integer;
         }
         self.words = Words {
@@ -841,16 +869,12 @@ impl<'a, 'p> Scan<'a, 'p> {
     fn value(&mut self, key: &'a [u8], found: &Numeral<'a>, explicit: bool) -> bool {
         self.at += found.length;
         let (key, of_loss) = loss_at_step(key);
-        let whole = is_whole(found.value);
-        let kind = if whole { step_kind(key) } else { None };
+        let pair = Pair::new(key, Value::Number(found.value), found.of);
+        let kind = pair.kind.filter(|_| is_whole(found.value));
         // Short names mean other things further on: `ep` is expert parallelism.
         let short = key == b"s" || key.eq_ignore_ascii_case(b"ep");
         let kind = kind.filter(|_| !short || self.pairs.is_empty() && (explicit || key != b"s"));
-        self.pairs.push(Pair {
-            key,
-            value: Value::Number(found.value),
-            of: found.of,
-        });
+        self.pairs.push(pair);
         if kind.is_some() {
             self.steps += 1;
         } else {
@@ -1032,11 +1056,7 @@ impl<'a, 'p> Scan<'a, 'p> {
             let length = inside.iter().take_while(|b| in_word(**b)).count();
             if length > 0 && inside.get(length) == Some(&b']') && class(first) == Class::Word {
                 let tag = &inside[..length];
-                self.pairs.push(Pair {
-                    key: b"",
-                    value: Value::Text(tag),
-                    of: None,
-                });
+                self.pairs.push(Pair::new(b"", Value::Text(tag), None));
                 self.at += length + 2;
                 if self.peek(0) == Some(b':') {
                     self.at += 1;
@@ -1240,6 +1260,9 @@ fn plain(text: &[u8]) -> Option<(f64, usize, bool)> {
         return Some((if text[0] == b'-' { -value } else { value }, digits, true));
     }
     let skip = usize::from(text[0] == b'+');
+    if let Some((value, length, _)) = number::plain(&text[skip..]) {
+        return Some((value, skip + length, false));
+    }
     let (value, length) = parse_partial::<f64, _>(&text[skip..]).ok()?;
     let length = length + skip;
     Some((value, length, length == digits))
@@ -1572,7 +1595,7 @@ mod tests {
     fn records_without_a_step() {
         let mut pairs = Vec::new();
         let mut get = |line: &'static str| {
-            if read_without_step(line.as_bytes(), &mut pairs) {
+            if read_with_or_without_step(line.as_bytes(), &mut pairs) {
                 shown(&pairs)
             } else {
                 "none".into()
@@ -1590,6 +1613,7 @@ mod tests {
             "train_loss=0.5; val_acc=0.25"
         );
         assert_eq!(get("[eval] loss: 0.5"), "=\"eval\"; loss=0.5");
+        assert_eq!(get("step 5: loss 0.5"), "step=5; loss=0.5");
         for line in [
             "loss_scale: 0.5",
             "learning_rate: 0.001",
@@ -1597,7 +1621,6 @@ mod tests {
             "loss: cross_entropy",
             "best loss 0.5 so far, saving",
             "val_loss = 0.0",
-            "step 5: loss 0.5",
             "{'loss': 0.5}",
             "",
         ] {
@@ -1666,7 +1689,7 @@ mod tests {
         fn any_bytes_will_do(text in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut pairs = Vec::new();
             read(&text, &mut pairs);
-            read_without_step(&text, &mut pairs);
+            read_with_or_without_step(&text, &mut pairs);
         }
 
         #[test]
@@ -1680,7 +1703,7 @@ mod tests {
             if read(text.as_bytes(), &mut pairs) {
                 prop_assert!(pairs.len() >= 2);
             }
-            read_without_step(text.as_bytes(), &mut pairs);
+            read_with_or_without_step(text.as_bytes(), &mut pairs);
             let _ = step(&pairs);
             let _ = number(text.as_bytes());
         }

@@ -52,18 +52,20 @@ impl Lines {
     /// 1, and bytes without `\n`.
     pub(crate) fn push(&mut self, mut chunk: &[u8], mut each: impl FnMut(u64, &[u8])) {
         while let Some(end) = memchr(b'\n', chunk) {
-            let line = &chunk[..end];
+            self.complete(&chunk[..end], &mut each);
             chunk = &chunk[end + 1..];
-            let fresh = self.buffer.is_empty() && !self.parted;
-            if fresh && line.len() <= self.limit {
-                self.ended += 1;
-                each(self.ended, line);
-                continue;
-            }
-            self.extend(line, &mut each);
-            self.end(&mut each);
         }
         self.extend(chunk, &mut each);
+    }
+
+    /// Takes what ends a line, without its `\n`.
+    pub(crate) fn complete(&mut self, line: &[u8], mut each: impl FnMut(u64, &[u8])) {
+        if self.buffer.is_empty() && !self.parted && line.len() <= self.limit {
+            self.ended += 1;
+            return each(self.ended, line);
+        }
+        self.extend(line, &mut each);
+        self.end(&mut each);
     }
 
     /// Whether the next byte begins a line.

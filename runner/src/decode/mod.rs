@@ -32,7 +32,7 @@ mod traceback;
 
 use std::sync::Arc;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 use dialect::Writer;
 pub use format::About;
@@ -377,11 +377,12 @@ impl Decoder {
                 }
                 self.lines.skip_to(number);
             }
-            let end = memchr(b'\n', chunk).map_or(chunk.len(), |end| end + 1);
-            let (line, rest) = chunk.split_at(end);
-            self.lines
-                .push(line, |number, line| inner.line(number, line, formats));
-            chunk = rest;
+            let each = |number, line: &[u8]| inner.line(number, line, formats);
+            let Some(end) = memchr(b'\n', chunk) else {
+                return self.lines.push(chunk, each);
+            };
+            self.lines.complete(&chunk[..end], each);
+            chunk = &chunk[end + 1..];
         }
     }
 
@@ -499,6 +500,7 @@ impl Inner {
         }
         let line = Line {
             number,
+            text: chunk,
             ..Line::default()
         };
         if !self.commit(&line, Evidence::Weak) {
@@ -629,7 +631,7 @@ impl Inner {
             return true;
         }
         // A record may follow a logger's prefix.
-        for start in memmem::find_iter(text, b"{") {
+        for start in memchr_iter(b'{', text) {
             if matches!(text.get(start + 1), Some(b'"' | b'\'')) {
                 return self.object(line, &text[start..], Evidence::Strong);
             }
@@ -667,7 +669,7 @@ impl Inner {
         match read {
             Ok(()) if self.row.is_record(least) => {
                 self.format = self.memory.jsons.see(text, &mut self.row);
-                self.commit(line, least)
+                self.commit(&line.with(text), least)
             }
             Ok(()) => false,
             Err(problem) => self.malformed(line.number, text, "a JSON object", &problem),
@@ -689,7 +691,7 @@ impl Inner {
                     self.format = self.memory.dicts.see(&text[..end], &mut self.row);
                     self.row.evaluation = self.format == formats::DICT
                         && evaluation::is_beside(text, &self.memory.tally);
-                    self.commit(line, least)
+                    self.commit(&line.with(text), least)
                 };
                 if let Some(bar) = bar::bar(text[end..].trim_ascii_start()) {
                     self.memory.bar.see(&bar);
@@ -705,8 +707,11 @@ impl Inner {
             return false;
         }
         let mut pairs = Vec::with_capacity(16);
-        let read = keyvalue::read(line.text, &mut pairs)
-            || (self.memory.steps && keyvalue::read_without_step(line.text, &mut pairs));
+        let read = if self.memory.steps {
+            keyvalue::read_with_or_without_step(line.text, &mut pairs)
+        } else {
+            keyvalue::read(line.text, &mut pairs)
+        };
         if !read {
             return false;
         }
@@ -855,7 +860,7 @@ impl Inner {
                 batch.values.push(Value {
                     metric: field.metric,
                     row,
-                    value: field.value,
+                    value: field.read(line.text),
                     mask,
                 });
             }

@@ -1,8 +1,9 @@
 //! Numbers as JSON writes them, read where they stand.
 
 /// Powers of ten, which an f64 holds exactly.
-const POWERS: [f64; 16] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
 /// A number as it was read: its value, correctly rounded, its length, and
@@ -13,20 +14,51 @@ type Number = (f64, usize, bool);
 /// the grammar is broken.
 #[inline]
 pub(crate) fn number(text: &[u8]) -> Option<Number> {
-    text.first_chunk().and_then(plain).or_else(|| any(text))
+    plain(text).or_else(|| any(text))
 }
 
 /// Reads what most numbers of a log look like: fewer than eight digits before
-/// the point, fewer than sixteen after it, no exponent. `None` says nothing.
+/// the point, fewer than sixteen after it, a small exponent. `None` says
+/// nothing.
 #[inline(always)]
-fn plain(bytes: &[u8; 32]) -> Option<Number> {
+pub(crate) fn plain(text: &[u8]) -> Option<Number> {
+    near::<true>(text)
+}
+
+/// The length of a number that looks like most, without its value, which is
+/// finite. `None` says nothing.
+#[inline(always)]
+pub(crate) fn skip(text: &[u8]) -> Option<usize> {
+    near::<false>(text).map(|(_, len, _)| len)
+}
+
+#[inline(always)]
+fn near<const VALUE: bool>(text: &[u8]) -> Option<Number> {
+    match text.first_chunk() {
+        Some(bytes) => plain_of::<VALUE>(bytes),
+        None => plain_of::<VALUE>(&padded(text)),
+    }
+}
+
+/// A short text in a place of fixed size: what follows it is no digit.
+#[inline(never)]
+fn padded(text: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[..text.len()].copy_from_slice(text);
+    bytes
+}
+
+/// Reads a number, or only its grammar, and gives it the value zero.
+#[inline(always)]
+fn plain_of<const VALUE: bool>(bytes: &[u8; 32]) -> Option<Number> {
     let negative = bytes[0] == b'-';
     let start = usize::from(negative);
     let (word, whole) = run_of_digits(bytes, start);
     if whole == 0 || whole == 8 || (whole > 1 && bytes[start] == b'0') {
         return None;
     }
-    let mut mantissa = first_digits(word, whole);
+    let mut digits = Digits::<VALUE>(0);
+    digits.push(word, whole);
     let mut at = start + whole;
     let mut fraction = 0;
     if bytes[at] == b'.' {
@@ -34,7 +66,7 @@ fn plain(bytes: &[u8; 32]) -> Option<Number> {
         if first == 0 {
             return None;
         }
-        mantissa = mantissa * TENS[first] + first_digits(word, first);
+        digits.push(word, first);
         at += 1 + first;
         fraction = first;
         if first == 8 {
@@ -43,27 +75,72 @@ fn plain(bytes: &[u8; 32]) -> Option<Number> {
                 return None;
             }
             if second > 0 {
-                mantissa = mantissa * TENS[second] + first_digits(word, second);
+                digits.push(word, second);
                 at += second;
                 fraction += second;
             }
         }
     }
-    if mantissa > 1 << 53 || matches!(bytes[at], b'e' | b'E') {
+    let Digits(mantissa) = digits;
+    if mantissa > 1 << 53 {
         return None;
     }
+    let mut power = -(fraction as i32);
+    let mut end = at;
+    if matches!(bytes[at], b'e' | b'E') {
+        let (exponent, behind) = exponent(bytes, at + 1)?;
+        power += exponent;
+        end = behind;
+    }
+    let integer = end == at && fraction == 0;
+    if !VALUE {
+        return Some((0.0, end, integer));
+    }
     // Clinger's fast path: an exact integer over an exact power of ten is
-    // correctly rounded.
-    let value = mantissa as f64 / POWERS[fraction];
-    Some((if negative { -value } else { value }, at, fraction == 0))
+    // correctly rounded, and so is their product.
+    let scale = *POWERS.get(power.unsigned_abs() as usize)?;
+    let mantissa = mantissa as f64;
+    let value = if power > 0 {
+        mantissa * scale
+    } else {
+        mantissa / scale
+    };
+    Some((if negative { -value } else { value }, end, integer))
+}
+
+/// The number that the digits so far spell, if somebody wants to know.
+struct Digits<const VALUE: bool>(u64);
+
+impl<const VALUE: bool> Digits<VALUE> {
+    #[inline(always)]
+    fn push(&mut self, word: u64, count: usize) {
+        if VALUE {
+            self.0 = self.0 * TENS[count] + first_digits(word, count);
+        }
+    }
+}
+
+/// The exponent at `at`, of one or two digits, and where it ends.
+#[inline(always)]
+fn exponent(bytes: &[u8; 32], at: usize) -> Option<(i32, usize)> {
+    // `at` is at most 26.
+    let negative = bytes[at] == b'-';
+    let start = at + usize::from(matches!(bytes[at], b'-' | b'+'));
+    let (word, digits) = run_of_digits(bytes, start.min(24));
+    if digits == 0 || digits > 2 || start > 24 {
+        return None;
+    }
+    let value = first_digits(word, digits) as i32;
+    Some((if negative { -value } else { value }, start + digits))
 }
 
 /// The eight bytes at `at`, digits turned into 0 to 9, and how many of the
 /// first are digits.
 #[inline(always)]
 fn run_of_digits(bytes: &[u8; 32], at: usize) -> (u64, usize) {
-    // `at` is at most 17.
-    let bytes = bytes[at..].first_chunk().copied().unwrap_or_default();
+    // `at` is at most 24 in any case.
+    let bytes = bytes[at.min(24)..].first_chunk().copied();
+    let bytes = bytes.unwrap_or_default();
     let word = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
     // Of anything but a digit the high bit gets set. A carry only runs into
     // bytes behind the first such one.
@@ -142,6 +219,12 @@ fn count_digits(text: &[u8], from: usize) -> usize {
 /// something else.
 pub(crate) fn spelled(text: &[u8]) -> Option<(f64, bool)> {
     let text = text.trim_ascii();
+    if !matches!(
+        text.first()?,
+        b'0'..=b'9' | b'+' | b'-' | b'.' | b'n' | b'N' | b'i' | b'I'
+    ) {
+        return None;
+    }
     if let Some((value, len, integer)) = number(text)
         && len == text.len()
     {

@@ -3,12 +3,13 @@
 //!
 //! It walks a line once, compares each key with the one that followed the last
 //! key in the line before (see [`super::keys`]), and reads numbers where they
-//! stand. Whatever is out of the ordinary (an escape, a nested value, a broken
+//! stand; those that nobody asked for are held to the grammar and not turned into
+//! values. Whatever is out of the ordinary (an escape, a nested value, a broken
 //! number) makes it give up, and the general reader of the dialect decides; a
 //! property test holds the two equal.
 
 use super::keys::{KeyId, Keys, START};
-use super::number::number;
+use super::number::{number, skip};
 use super::row::Row;
 
 /// The reader gave up; the line is for the general reader.
@@ -42,12 +43,16 @@ pub(crate) fn read<const PYTHON: bool>(
         }
         let rest = &text[at..];
         if first.is_ascii_digit() || first == b'-' {
-            match number(rest) {
-                Some((value, len, integer)) => {
-                    row.number(keys, id, value, integer);
-                    at += len;
-                }
-                None => at += literal::<PYTHON>(rest, keys, id, row).ok_or(GaveUp)?,
+            if keys.get(id).indifferent
+                && let Some(len) = skip(rest)
+            {
+                row.unread(keys, id, at);
+                at += len;
+            } else if let Some((value, len, integer)) = number(rest) {
+                row.number(keys, id, value, integer);
+                at += len;
+            } else {
+                at += literal::<PYTHON>(rest, keys, id, row).ok_or(GaveUp)?;
             }
         } else if first == quote {
             let len = plain_text(&rest[1..], quote).ok_or(GaveUp)?;
@@ -149,4 +154,109 @@ fn skip_blanks(text: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::decode::{Decoder, Interests, Options, Tally};
+    use crate::describe::Interest;
+
+    /// The values that are kept of a log, and what became of its lines.
+    fn decode(log: &str, interests: Interests) -> (Vec<String>, Tally) {
+        let mut decoder = Decoder::new(Options {
+            interests: Arc::new(interests),
+            ..Options::default()
+        });
+        decoder.push(log.as_bytes());
+        decoder.finish();
+        let segment = decoder.take();
+        let mut values = Vec::new();
+        for batch in &segment.batches {
+            for value in &batch.values {
+                let name = &segment.metrics[value.metric as usize].name;
+                let line = batch.places[value.row as usize].line;
+                values.push(format!("{line} {name}={}", value.value));
+            }
+        }
+        (values, decoder.tally())
+    }
+
+    fn edges() -> Interests {
+        let mut interests = Interests::default();
+        let interest = Interest {
+            kind: "metric".to_owned(),
+            pattern: "*".to_owned(),
+            options: vec![("values".to_owned(), "edges".to_owned())],
+        };
+        interests.add(0, &[interest]);
+        interests
+    }
+
+    #[test]
+    fn edges_have_their_values() {
+        for prefix in ["", "[rank0]: "] {
+            let log = format!(
+                "{prefix}{{\"step\": 1, \"loss\": 2.5, \"x\": -1.5e-3}}\n\
+                 {prefix}{{\"step\": 2, \"loss\": 2.25, \"x\": NaN}}\n\
+                 {prefix}{{\"step\": 3, \"loss\": 1e999, \"x\": 123456789.5}}\n\
+                 {prefix}{{\"step\": 4, \"loss\": 0.125, \"x\": 7}}\n"
+            );
+            let (values, _) = decode(&log, edges());
+            let expected = [
+                "1 loss=2.5",
+                "1 x=-0.0015",
+                "2 x=NaN",
+                "3 loss=inf",
+                "3 x=123456789.5",
+                "4 loss=0.125",
+            ];
+            assert_eq!(values, expected, "{log}");
+        }
+        let dicts = "{'loss': 2.5, 'x': 0.25}\n{'loss': 2.25, 'x': nan}\n{'loss': 2.0, 'x': 8}\n";
+        let (values, _) = decode(dicts, edges());
+        assert_eq!(values, ["1 loss=2.5", "1 x=0.25", "2 x=NaN", "3 x=8"]);
+    }
+
+    #[test]
+    fn numbers_that_nobody_asked_for_are_numbers_all_the_same() {
+        let spellings = [
+            "0",
+            "-0",
+            "01",
+            "-01",
+            "1.",
+            ".5",
+            "1.5",
+            "1e",
+            "1e+",
+            "1e5",
+            "1E-05",
+            "1e-005",
+            "--1",
+            "1.5.2",
+            "1e5.5",
+            "12345678",
+            "1234567.123456789012",
+            "0x1f",
+            "1_000",
+            "+1",
+            "-",
+            "1f",
+            "123456789012345678901234567890",
+            "1e999",
+            "0.1234567890123456789",
+        ];
+        for spelling in spellings {
+            for end in ["}", ", \"y\": 1}"] {
+                let line = format!("{{\"step\": 1, \"loss\": 2, \"x\": {spelling}{end}\n");
+                // Twice, so that the second line has its keys predicted.
+                let log = line.repeat(2);
+                let (_, asked) = decode(&log, Interests::everything());
+                let (_, unasked) = decode(&log, Interests::default());
+                assert_eq!(asked, unasked, "{log}");
+            }
+        }
+    }
 }

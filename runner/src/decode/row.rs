@@ -1,7 +1,7 @@
 //! One line's worth of fields, before it is known to be a record.
 
 use super::keys::{Key, KeyId, Keys, REFUSED, START};
-use super::number::spelled;
+use super::number::{number, spelled};
 use super::time;
 use crate::names::Role;
 use crate::record::{Mask, MetricId, NO_RANK};
@@ -53,11 +53,26 @@ pub(crate) struct Row {
 /// A number of a line, and what its key says of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Field {
+    /// The number, or zero for one that was not read.
     pub(crate) value: f64,
+    /// Where in the text a number begins that was not read; zero if it was.
+    pub(crate) unread: usize,
     pub(crate) metric: MetricId,
     /// Who wants every value, and who wants only edges.
     pub(crate) all: Mask,
     pub(crate) edges: Mask,
+}
+
+impl Field {
+    /// The number, which may not have been read of the text yet.
+    #[inline(always)]
+    pub(crate) fn read(&self, text: &[u8]) -> f64 {
+        if self.unread == 0 {
+            return self.value;
+        }
+        let text = text.get(self.unread..).unwrap_or_default();
+        number(text).map_or(self.value, |(value, ..)| value)
+    }
 }
 
 /// What makes a line with fields a record and not a dump of a configuration.
@@ -111,21 +126,33 @@ impl Row {
     #[inline(always)]
     pub(crate) fn number(&mut self, keys: &Keys, id: KeyId, value: f64, integer: bool) {
         let key = keys.get(id);
-        if key.role == Role::Session {
+        if key.role == Role::Value {
+            self.value(key, id, value, 0);
+        } else if key.role == Role::Session {
             self.label(keys, id, value.to_string().as_bytes());
-        } else if key.role == Role::Value {
-            self.evidence = self.evidence.max(key.evidence);
-            self.measures |= key.evidence != Evidence::Weak;
-            if self.lead == START {
-                self.lead = id;
-            }
-            if id == REFUSED {
-                self.refused += 1;
-            } else {
-                self.push(key, value);
-            }
         } else {
             self.number_with_role(key, value, integer);
+        }
+    }
+
+    /// Takes note of a finite number that begins at this place of the text, of
+    /// a key that is indifferent to its value.
+    #[inline(always)]
+    pub(crate) fn unread(&mut self, keys: &Keys, id: KeyId, at: usize) {
+        self.value(keys.get(id), id, 0.0, at);
+    }
+
+    #[inline(always)]
+    fn value(&mut self, key: &Key, id: KeyId, value: f64, unread: usize) {
+        self.evidence = self.evidence.max(key.evidence);
+        self.measures |= key.evidence != Evidence::Weak;
+        if self.lead == START {
+            self.lead = id;
+        }
+        if id == REFUSED {
+            self.refused += 1;
+        } else {
+            self.push(key, value, unread);
         }
     }
 
@@ -137,7 +164,7 @@ impl Row {
         if id == REFUSED {
             self.refused += 1;
         } else {
-            self.push(key, value);
+            self.push(key, value, 0);
         }
     }
 
@@ -166,11 +193,12 @@ impl Row {
     }
 
     #[inline(always)]
-    fn push(&mut self, key: &Key, value: f64) {
+    fn push(&mut self, key: &Key, value: f64, unread: usize) {
         // A value that nobody wants is not worth keeping.
         if key.all | key.edges != 0 {
             self.values.push(Field {
                 value,
+                unread,
                 metric: key.metric,
                 all: key.all,
                 edges: key.edges,
@@ -184,7 +212,7 @@ impl Row {
             Role::Value => {}
             // A session that is a number is a label as well.
             Role::Session => {}
-            Role::Message => self.push(key, value),
+            Role::Message => self.push(key, value, 0),
             Role::Step(priority) => {
                 if value.abs() <= MAX_STEP && self.step.is_none_or(|(best, _)| priority < best) {
                     self.step = Some((priority, value as i64));
@@ -197,11 +225,11 @@ impl Row {
                 if integer && value.abs() <= MAX_STEP {
                     self.epoch = Some(value as i64);
                 }
-                self.push(key, value);
+                self.push(key, value, 0);
             }
             Role::Time => match time::from_number(value) {
                 Some(time) => self.time = Some(time),
-                None => self.push(key, value),
+                None => self.push(key, value, 0),
             },
             Role::Rank => {
                 if value >= 0.0 && value < f64::from(NO_RANK) {

@@ -17,6 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "epoch 0: perplexity: 25.5 eval_loss: 3.25",
         step: "the progress bar beside it, else the epoch",
     },
+    begins: b"e",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

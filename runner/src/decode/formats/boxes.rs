@@ -30,6 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "------------------------------\n| time/               |      |\n|    total_timesteps  | 256  |\n------------------------------",
         step: "`time/total_timesteps`, `steps`, `epoch` and the like",
     },
+    begins: b"",
     new: || Box::new(Boxes::default()),
 };
 

@@ -15,6 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "10:\tlearn: 0.5346263\ttest: 0.5546263\tbest: 0.5546263 (10)\ttotal: 254ms\tremaining: 6.67s",
         step: "the iteration that the line begins with",
     },
+    begins: b"0123456789",
     new: || Box::new(Lines(read)),
 };
 

@@ -18,6 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "global_step=824, episodic_return=[35.]",
         step: "`global_step`",
     },
+    begins: b"gS",
     new: || Box::new(CleanRl::default()),
 };
 

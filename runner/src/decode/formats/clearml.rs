@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: r#"[{"type": "training_stats_scalar", "iter": 0, "metric": "loss", "variant": "train", "value": 4.95}]"#,
         step: "`iter`",
     },
+    begins: b"[",
     new: || Box::new(Lines(read)),
 };
 

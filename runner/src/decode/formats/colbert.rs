@@ -15,6 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "[Mar 29, 22:22:23] 10 6.748110771179199",
         step: "the first number",
     },
+    begins: b"0123456789",
     new: || Box::new(Lines(read)),
 };
 

@@ -16,7 +16,7 @@
 //! measurement. Cells may stand in quotes and between blanks; lists and dicts
 //! in them pass by. Line feeds in cells are not understood.
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 
 use super::Entry;
 use crate::decode::cursor::Cursor;
@@ -39,6 +39,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "step,loss,accuracy\n10,2.5,0.25\n20,2.25,0.5",
         step: "the column `step`, `iter`, `epoch` or the like, else counted",
     },
+    begins: b"",
     new: || Box::new(Csv::default()),
 };
 
@@ -69,8 +70,9 @@ struct Table {
     header: Header,
     /// Who writes such a header, if known.
     dialect: Option<&'static Dialect>,
-    /// The column of the step.
+    /// The column of the step, and whether that is an epoch.
     step: Option<usize>,
+    epochs: bool,
     /// The most cells that a row had.
     longest: usize,
     /// When it began, and the steps of its episodes so far, if its rows are
@@ -131,23 +133,20 @@ impl Header {
     fn read(text: &[u8]) -> Option<Self> {
         // Windows marks files as UTF-8 by a character that nobody sees.
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+        memchr3(b'\t', b',', b';', text)?;
         let separator = *[b'\t', b',', b';']
             .iter()
             .find(|mark| memchr(**mark, text).is_some())?;
-        let mut names = Vec::new();
-        // Most lines of text end the search at their first cell.
-        for cell in cells(text, separator) {
-            // Pandas writes an index that has no name.
-            let unnamed = cell.is_empty() && names.is_empty();
-            if !unnamed && !is_name(cell) {
-                return None;
-            }
-            names.push(cell);
+        // Pandas writes an index that has no name.
+        let cells = cells(text, separator).take(MOST + 1);
+        let named = |(at, cell): (usize, &[u8])| cell.is_empty() && at == 0 || is_name(cell);
+        if !cells.clone().enumerate().all(named) {
+            return None;
         }
+        let names: Vec<_> = cells.map(<[u8]>::to_vec).collect();
         if names.len() < 2 || names.len() > MOST {
             return None;
         }
-        let names: Vec<_> = names.into_iter().map(<[u8]>::to_vec).collect();
         let header = Self { names, separator };
         let known = header.dialect().is_some()
             || header.step().is_some()
@@ -204,6 +203,7 @@ impl Table {
         let dialect = header.dialect();
         let mut table = Self {
             step: None,
+            epochs: false,
             dialect,
             header,
             longest: 0,
@@ -214,6 +214,8 @@ impl Table {
         let is_number = |at: &usize| matches!(row.get(*at), Some(Cell::Number(_)));
         let known = dialect.iter().flat_map(|known| known.steps(&table.header));
         table.step = known.chain(table.header.step()).find(is_number);
+        let name = table.step.and_then(|at| table.header.names.get(at));
+        table.epochs = name.is_some_and(|name| role_of(name) == Role::Epoch);
         let numbers = row.iter().filter(|cell| matches!(cell, Cell::Number(_)));
         let measures = numbers.count() > usize::from(table.step.is_some());
         if measures && table.fits(row) {
@@ -264,7 +266,7 @@ impl Table {
             match *cell {
                 Cell::Number(value) if self.step == Some(at) => {
                     step = whole(value);
-                    if step.is_none() || role_of(name) == Role::Epoch {
+                    if step.is_none() || self.epochs {
                         out.number(name, value);
                     }
                 }
@@ -298,26 +300,30 @@ impl Table {
 
 /// The cells of a row of this header; `None` when there is but one.
 fn row_of<'a>(header: &Header, line: &Line<'a>) -> Option<Vec<Cell<'a>>> {
-    memchr(header.separator, line.text)?;
     // Tabs before the text were empty cells.
     let tabs = header.separator == b'\t';
     let empty = if tabs { line.indent.min(MOST) } else { 0 };
     let mut row = Vec::with_capacity(empty + header.names.len());
     row.resize_with(empty, || Cell::Empty);
+    let before = row.len();
     row.extend(cells(line.text, header.separator).map(cell_of));
-    Some(row)
+    (row.len() > before + 1).then_some(row)
 }
 
 /// Whether a cell of a header can be a name: a few words and no number.
 fn is_name(cell: &[u8]) -> bool {
-    let odd = |byte: &u8| b"={}<>\"".contains(byte) || byte.is_ascii_control();
-    !cell.is_empty()
-        && cell.len() <= LONGEST
-        && !cell.iter().any(odd)
-        && !cell.windows(2).any(|pair| pair == b": ")
-        && cell.split(|byte| *byte == b' ').count() <= 6
-        && cell.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80)
-        && spelled(cell).is_none()
+    let (mut blanks, mut letters, mut before) = (0, false, 0);
+    for &byte in cell {
+        match byte {
+            b' ' if before == b':' => return false,
+            b' ' => blanks += 1,
+            b'=' | b'{' | b'}' | b'<' | b'>' | b'"' | ..0x20 | 0x7f => return false,
+            b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => letters = true,
+            _ => {}
+        }
+        before = byte;
+    }
+    letters && blanks <= 5 && cell.len() <= LONGEST && spelled(cell).is_none()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "(epoch: 1, iters: 100, time: 0.512, data: 0.125) G_GAN: 0.875 G_L1: 12.5 D_real: 0.625",
         step: "`iters`, added up through the epochs",
     },
+    begins: b"(",
     new: || Box::new(CycleGan::default()),
 };
 

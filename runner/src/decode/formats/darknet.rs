@@ -16,6 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: " 12: 345.678, 350.123 avg loss, 0.001000 rate, 3.25 seconds, 768 images",
         step: "the number that the line begins with",
     },
+    begins: b"0123456789",
     new: || Box::new(Lines(read)),
 };
 

@@ -27,6 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "step=10, skipped=0, lr=[1e-05], mom=[[0.9, 0.999]]",
         step: "`step`, `steps`, `global_step`",
     },
+    begins: b"es0123456789",
     new: || Box::new(DeepSpeed::default()),
 };
 

@@ -21,6 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "[11/01 18:06:04 d2.utils.events]:  eta: 0:01:02  iter: 19  total_loss: 2.5  time: 0.25  lr: 0.0002  max_mem: 1671M",
         step: "`iter`",
     },
+    begins: b"ei",
     new: || Box::new(Lines(read)),
 };
 

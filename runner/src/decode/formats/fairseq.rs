@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "epoch 143:     85 / 282 loss=8.5, nll_loss=7.25, num_updates=40100, lr=0.0005",
         step: "`num_updates`",
     },
+    begins: b"e|",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

@@ -8,7 +8,7 @@
 //! The general reader makes sure that a line is a record; here that is known,
 //! and what makes no sense is passed over.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2};
 
 use crate::decode::cursor::Cursor;
 use crate::decode::format::{Line, Out};
@@ -84,15 +84,13 @@ pub(super) fn average(place: &mut Cursor) -> Option<f64> {
 /// The name at the end of what stands before its mark; empty when there is none.
 fn name(before: &[u8]) -> &[u8] {
     let before = before.trim_ascii_end();
-    let after = |at: Option<usize>, length| at.map_or(0, |at| at + length);
-    let start = after(
-        before
-            .iter()
-            .rposition(|b| matches!(b, b',' | b'|' | b'\t' | b';')),
-        1,
-    )
-    .max(after(memmem::rfind(before, b"  "), 2))
-    .max(after(memmem::rfind(before, b" - "), 3));
+    let begins = |at: &usize| {
+        matches!(
+            before[..*at],
+            [.., b',' | b'|' | b'\t' | b';'] | [.., b' ', b' '] | [.., b' ', b'-', b' ']
+        )
+    };
+    let start = (1..=before.len()).rev().find(begins).unwrap_or(0);
     let mut name = before[start..].trim_ascii_start();
     while let Some(b')' | b']' | b'(' | b'[' | b' ' | b'-' | b'*' | b'>' | b'#') = name.first() {
         name = &name[1..];

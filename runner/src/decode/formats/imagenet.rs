@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Epoch: [0][  10/5005]\tTime  0.300 ( 0.900)\tData  0.001 ( 0.500)\tLoss 6.9e+00 (7.0e+00)\tAcc@1   0.00 (  0.10)",
         step: "epoch × length + batch",
     },
+    begins: b"",
     new: || Box::new(ImageNet::default()),
 };
 

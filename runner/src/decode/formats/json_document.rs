@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: r#"[{"step": 10, "loss": 2.5}, {"step": 20, "loss": 2.25}]"#,
         step: "`step`, `iteration`, `global_step` and the like",
     },
+    begins: b"",
     new: || Box::<Document>::default(),
 };
 

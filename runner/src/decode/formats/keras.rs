@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Epoch 1/50\n40/40 - 1s - 26ms/step - loss: 0.6510 - val_loss: 0.6437",
         step: "the epoch",
     },
+    begins: b"E-0123456789",
     new: || Box::new(Keras::default()),
 };
 

@@ -20,6 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "steps:   8%|8         | 229/2820 [05:25<1:01:21,  1.42s/it, avr_loss=0.125]",
         step: "the bar's count",
     },
+    begins: b"",
     new: || Box::new(Kohya::default()),
 };
 

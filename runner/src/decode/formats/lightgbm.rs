@@ -18,6 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "[12]\ttraining's binary_logloss: 0.342757\tvalid_1's auc: 0.941984",
         step: "the round in brackets",
     },
+    begins: b"",
     new: || Box::new(LightGbm::default()),
 };
 

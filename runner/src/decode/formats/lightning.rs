@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Epoch 3:  57%|#####7    | 8/14 [00:00<00:00, 38.09it/s, v_num=1, train_loss=0.06]",
         step: "epoch × length + count of the bar",
     },
+    begins: b"",
     new: || Box::new(Lightning::default()),
 };
 

@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "train_opt_callback: iter=     3 sample=25/900 sched=0.030000 loss=5.25",
         step: "`iter`, `data`",
     },
+    begins: b"tv",
     new: || Box::new(LlamaCpp::default()),
 };
 

@@ -31,6 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "step    1/19560 | loss 11.0097 (+nanz)| norm 15.08 (+nanz)| lr 8.57e-07 | 4230.95 ms | 123917 tok/s",
         step: "`step`, `s`",
     },
+    begins: b"sv",
     new: || Box::new(LlmC::default()),
 };
 

@@ -18,6 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "completed step: 3, seconds: 5.402, TFLOP/s/device: 141.542, loss: 11.379",
         step: "`completed step`",
     },
+    begins: b"ce",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

@@ -20,6 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "iteration 10/ 500 | consumed samples: 320 | lm loss: 3.01E+00 | grad norm: 2.9 |",
         step: "`iteration`",
     },
+    begins: b"isv",
     new: || Box::new(Lines(read)),
 };
 

@@ -21,6 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Epoch: [2]  [ 680/1562]  eta: 0:12:17  lr: 0.000500  loss: 3.2330 (3.3318)  time: 0.1703  max mem: 997",
         step: "epoch × length + iteration",
     },
+    begins: b"",
     new: || Box::new(MetricLogger::default()),
 };
 

@@ -20,6 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Epoch:[1/2](100/39695), loss: 5.25, lr: 0.0005, epoch_time: 12.5min",
         step: "the count in parentheses, on from epoch to epoch",
     },
+    begins: b"E",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

@@ -21,6 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "1795309213665 4.966014277596079 0",
         step: "the third column",
     },
+    begins: b"0123456789",
     new: || Box::new(Lines(read)),
 };
 

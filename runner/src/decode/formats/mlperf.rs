@@ -11,7 +11,7 @@
 //! says when in the training it was, or has the key of a known measurement.
 
 use jiter::JsonValue;
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 use super::Entry;
 use crate::decode::format::{About, Line, Lines, Out};
@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: r#":::MLLOG {"namespace": "", "time_ms": 1700000000000, "event_type": "POINT_IN_TIME", "key": "eval_accuracy", "value": 0.72, "metadata": {"epoch_num": 3}}"#,
         step: "`step_num`, `samples_count` or `epoch_num` of the metadata",
     },
+    begins: b"",
     new: || Box::new(Lines(read)),
 };
 
@@ -49,7 +50,8 @@ const STEPS: [&str; 5] = [
 
 fn read(line: &Line<'_>, out: &mut Out<'_>) -> bool {
     let head = &line.text[..line.text.len().min(HEAD)];
-    let Some(at) = memmem::find(head, b":::ML") else {
+    let mut colons = memchr_iter(b':', head);
+    let Some(at) = colons.find(|at| head[*at..].starts_with(b":::ML")) else {
         return false;
     };
     let event = &line.text[at + 5..];

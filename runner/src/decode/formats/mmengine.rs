@@ -21,6 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Epoch(train)  [1][10/50]  lr: 1.0000e-02  eta: 0:00:05  time: 0.0178  loss: 3.4439",
         step: "(epoch - 1) × length + iteration",
     },
+    begins: b"EI",
     new: || Box::new(Lines(read)),
 };
 

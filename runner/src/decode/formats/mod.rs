@@ -68,6 +68,9 @@ pub(super) use trainer_state::in_a_line as trainer_state;
 /// An entry of the table of text formats.
 pub(crate) struct Entry {
     pub(crate) about: About,
+    /// The bytes that its lines begin with, so that it need not be asked about
+    /// others; none if it looks at every line. Progress bars are shown to all.
+    pub(crate) begins: &'static [u8],
     pub(crate) new: fn() -> Box<dyn Format>,
 }
 
@@ -189,10 +192,14 @@ pub fn all() -> impl Iterator<Item = &'static About> {
     known.chain(&GENERAL)
 }
 
+/// Where bars stand among the first bytes of lines.
+const BARS: usize = 256;
+
 /// The text formats at work on one input.
-#[derive(Default)]
 pub(super) struct Formats {
     all: Vec<(&'static str, Box<dyn Format>)>,
+    /// Which of them to ask about lines that begin with a byte, and about bars.
+    asked: Vec<Vec<usize>>,
     /// The one that took the last line that any took.
     active: Option<usize>,
 }
@@ -202,31 +209,53 @@ impl Formats {
     pub(super) fn new(options: &Options) -> Self {
         let own = options.patterns.iter().map(|pattern| {
             let format: Box<dyn Format> = Box::new(pattern.clone());
-            (pattern.name(), format)
+            (pattern.name(), &b""[..], format)
         });
-        let known = TEXT.iter().map(|entry| (entry.about.name, (entry.new)()));
+        let known = TEXT
+            .iter()
+            .map(|entry| (entry.about.name, entry.begins, (entry.new)()));
         let asked = |name: &str| options.format.is_none_or(|only| only == name);
-        Self {
-            all: own.chain(known).filter(|(name, _)| asked(name)).collect(),
+        let mut formats = Self {
+            all: Vec::with_capacity(TEXT.len()),
+            asked: vec![Vec::new(); BARS + 1],
             active: None,
+        };
+        for (name, bytes, format) in own.chain(known).filter(|(name, ..)| asked(name)) {
+            let at = formats.all.len();
+            for (first, asked) in formats.asked.iter_mut().enumerate() {
+                let begins = bytes.iter().any(|byte| usize::from(*byte) == first);
+                if begins || bytes.is_empty() || first == BARS {
+                    asked.push(at);
+                }
+            }
+            formats.all.push((name, format));
         }
+        formats
     }
 
     /// Shows a line around, and says whether one took it.
     pub(super) fn line(&mut self, line: &Line<'_>, out: &mut Out<'_>) -> bool {
-        if let Some(active) = self.active {
-            let (name, format) = &mut self.all[active];
-            if format.line(line, out.of(name)) {
-                return true;
-            }
+        let Self { all, asked, active } = self;
+        let active = *active;
+        let mut takes = |at: usize| {
+            let (name, format) = &mut all[at];
+            format.line(line, out.of(name))
+        };
+        if active.is_some_and(&mut takes) {
+            return true;
         }
-        for (at, (name, format)) in self.all.iter_mut().enumerate() {
-            if self.active != Some(at) && format.line(line, out.of(name)) {
-                self.become_active(at, out);
-                return true;
+        let first = match (line.bar, line.text.first()) {
+            (None, Some(first)) => usize::from(*first),
+            _ => BARS,
+        };
+        let mut others = asked[first].iter().filter(|at| active != Some(**at));
+        match others.find(|at| takes(**at)) {
+            Some(&taker) => {
+                self.become_active(taker, out);
+                true
             }
+            None => false,
         }
-        false
     }
 
     fn become_active(&mut self, at: usize, out: &mut Out<'_>) {

@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "step:125/1750 val_loss:4.2503 train_time:29500ms step_avg:236.00ms",
         step: "`step`",
     },
+    begins: b"s",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Epoch[0] Batch [20]\tSpeed: 142.33 samples/sec\taccuracy=0.562500",
         step: "batches, added up through the epochs",
     },
+    begins: b"UE[",
     new: || Box::new(MxNet::default()),
 };
 

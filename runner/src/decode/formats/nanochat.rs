@@ -19,6 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "step 00099/00100 (99.00%) | loss: 2.5 | lrm: 1.00 | dt: 2017.37ms | tok/sec: 4,149",
         step: "`step`, `Step`",
     },
+    begins: b"Ss",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "iter 100: loss 2.4501, time 131.31ms, mfu 5.00%",
         step: "`iter`, `step`, the first number",
     },
+    begins: b"isvH[0123456789",
     new: || Box::new(NanoGpt::default()),
 };
 

@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "7/15 [06:19<07:13, reduced_train_loss=8.5, global_step=5.000, consumed_samples=2.56e+5]",
         step: "`global_step`",
     },
+    begins: b"T",
     new: || Box::new(Nemo::default()),
 };
 

@@ -17,6 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "120,3.245100,1.000000e-04,1245",
         step: "the first column",
     },
+    begins: b"0123456789",
     new: || Box::new(Lines(read)),
 };
 

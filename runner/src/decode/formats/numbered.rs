@@ -16,6 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "10: loss=2.5",
         step: "the number that the line begins with",
     },
+    begins: b"0123456789",
     new: || Box::new(Lines(read)),
 };
 

@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "[step=10/10000,epoch=0]\n    train/CrossEntropyLoss=9.064",
         step: "`step`",
     },
+    begins: b"",
     new: || Box::new(Olmo::default()),
 };
 

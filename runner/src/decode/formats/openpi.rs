@@ -19,6 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Step 100: grad_norm=1.0490, loss=0.0786, param_norm=1379.7463",
         step: "`Step`",
     },
+    begins: b"S",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Train epoch [1/1]: 10%|#    | 5/50 [00:10<01:30, policy_loss=0.25, reward=0.5, kl=0.01]",
         step: "the bar's count, on from bar to bar",
     },
+    begins: b"",
     new: || Box::new(OpenRlhf::default()),
 };
 

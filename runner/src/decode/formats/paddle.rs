@@ -27,6 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "[12/25 14:22:40] epoch:[  1/25 ] train step:100  loss: 4.97 lr: 0.01 batch_cost: 7.4 sec, ips: 8.5 instance/sec.",
         step: "`iter`, `global_step`, or the steps added up through the epochs",
     },
+    begins: b"eEI[",
     new: || Box::new(Paddle::default()),
 };
 

@@ -31,6 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.301235",
         step: "samples or batches, added up through the epochs",
     },
+    begins: b"T=[lbLtvA|E",
     new: || Box::new(Examples::default()),
 };
 

@@ -37,6 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Result for PPO_CartPole-v1_98ce2_00000:\n  episode_reward_mean: 22.57\n  timesteps_total: 4000",
         step: "`timesteps_total`, `num_env_steps_sampled_lifetime`, `training_iteration`",
     },
+    begins: b"",
     new: || Box::new(Rllib::default()),
 };
 

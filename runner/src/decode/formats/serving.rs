@@ -20,6 +20,7 @@ pub(super) const VLLM: Entry = Entry {
         example: "Engine 000: Avg prompt throughput: 4.8 tokens/s, Avg generation throughput: 5.6 tokens/s, Running: 1 reqs",
         step: "counted",
     },
+    begins: b"",
     new: || Box::new(Lines(vllm)),
 };
 
@@ -30,6 +31,7 @@ pub(super) const SGLANG: Entry = Entry {
         example: "Decode batch, #running-req: 1, #token: 181, gen throughput (token/s): 17.39, #queue-req: 0",
         step: "counted",
     },
+    begins: b"D",
     new: || Box::new(Lines(sglang)),
 };
 

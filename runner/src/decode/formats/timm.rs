@@ -20,6 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Train: 0 [   2/12 ( 25%)]  Loss: 0.661 (0.729)  Time: 0.605s,   13.22/s  (0.864s,    9.26/s)  LR: 1.000e-05  Data: 0.044 (0.069)",
         step: "epoch × length + batch",
     },
+    begins: b"",
     new: || Box::new(Timm::default()),
 };
 

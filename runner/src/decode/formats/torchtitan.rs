@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "step:  1  loss: 12.3983  grad_norm: 24.2500  memory: 15.33GiB(87.65%)  tps: 11,047",
         step: "`step`",
     },
+    begins: b"sv",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

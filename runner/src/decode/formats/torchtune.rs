@@ -19,6 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Step 10 | loss:1.25 lr:2e-05 tokens_per_second_per_gpu:1001.5",
         step: "`Step`",
     },
+    begins: b"S",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

@@ -16,6 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "Training:  57%|#####7    | 8/14 [00:00<00:00, 38.09it/s, loss=0.06]",
         step: "the bar's counts, added up",
     },
+    begins: b"",
     new: || Box::new(Tqdm::default()),
 };
 

@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "  Epoch  GPU_mem  box_loss  cls_loss  dfl_loss  Instances  Size\n    1/4     2.1G   0.05257    0.3307    0.0322         12   640: 100%|##| 3/3 [00:01<00:00, 2.1it/s]",
         step: "the epoch",
     },
+    begins: b"ECca0123456789",
     new: || Box::new(Ultralytics::default()),
 };
 

@@ -20,6 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "step:1 - actor/pg_loss:0.01 - actor/entropy:0.46 - critic/rewards/mean:0.2",
         step: "`step`",
     },
+    begins: b"s",
     new: || Box::new(Lines(|line, out| read(line, out).is_some())),
 };
 

@@ -18,6 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
         example: "[12]\ttrain-logloss:0.18327\teval-logloss:0.29847",
         step: "the round in brackets",
     },
+    begins: b"[",
     new: || Box::new(Lines(read)),
 };
 

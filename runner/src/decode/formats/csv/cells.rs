@@ -15,8 +15,7 @@ pub(super) enum Cell<'a> {
 
 /// Reads what stands in a cell.
 pub(super) fn cell_of(text: &[u8]) -> Cell<'_> {
-    let nothing: [&[u8]; 6] = [b"NA", b"N/A", b"None", b"null", b"<NA>", b"-"];
-    if text.is_empty() || nothing.contains(&text) {
+    if let b"" | b"NA" | b"N/A" | b"None" | b"null" | b"<NA>" | b"-" = text {
         return Cell::Empty;
     }
     match spelled(text) {
@@ -31,14 +30,16 @@ pub(super) fn cell_of(text: &[u8]) -> Cell<'_> {
 
 /// The cells of a line, without the blanks and the quotes around them. Quotes
 /// within quotes stay doubled.
-pub(super) fn cells(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+pub(super) fn cells(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> + Clone {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        let quoted = memchr(b'"', text).filter(|at| text[..*at].trim_ascii().is_empty());
         // A separator within quotes separates nothing.
-        let from = quoted.map_or(0, |at| closing_quote(text, at + 1));
-        let end = memchr(separator, &text[from..]).map(|end| from + end);
+        let from = match text.trim_ascii_start() {
+            [b'"', inside @ ..] => closing_quote(text, text.len() - inside.len()),
+            _ => 0,
+        };
+        let end = find(separator, &text[from..]).map(|end| from + end);
         rest = end.map(|end| &text[end + 1..]);
         let cell = text[..end.unwrap_or(text.len())].trim_ascii();
         let inside = cell
@@ -47,6 +48,16 @@ pub(super) fn cells(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
         Some(inside.map_or(cell, <[u8]>::trim_ascii))
     })
 }
+
+/// Where a separator stands: most are near, where a search would cost more than
+/// looking.
+fn find(separator: u8, text: &[u8]) -> Option<usize> {
+    let (near, far) = text.split_at(text.len().min(NEAR));
+    let at = near.iter().position(|byte| *byte == separator);
+    at.or_else(|| Some(NEAR + memchr(separator, far)?))
+}
+
+const NEAR: usize = 12;
 
 /// Where the quote closes that opened before `at`: the first that is not
 /// doubled. One that never closes is a character like others.
