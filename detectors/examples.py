@@ -53,7 +53,6 @@ EXAMPLES = {
     "non-finite": series(12, loss=upto(9, noisy(2.3, 0.01, 1), const(math.nan))),
     "loss-spike": series(90, loss=upto(84, noisy(2.2, 0.01, 2), lambda i: [2.6, 4.1, 5.1, 4.4, 3.9, 3.2][i - 84])),
     "divergence": series(520, loss=noisy(lambda i: 2.0 if i < 300 else 2.0 + (i - 300) * 0.006, 0.01, 3)),
-    "plateau": series(4200, loss=noisy(2.0, 0.01, 4)),
     "loss-flatline": series(80, loss=upto(40, noisy(2.0, 0.05, 5), const(1.9312))),
     "overfit": [
         row

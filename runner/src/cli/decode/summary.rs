@@ -66,9 +66,9 @@ impl Summary {
             ranks: BTreeSet::new(),
         });
         // An exception or an event has a row of its own, and is no record.
-        let said = batch.texts.iter().filter(|text| text.kind != "label");
+        let texts = batch.texts.iter().filter(|text| text.kind != "label");
         let evaluations = batch.places.iter().filter(|place| place.evaluation);
-        let aside = said.count() + evaluations.count();
+        let aside = texts.count() + evaluations.count();
         run.records += (batch.len() - aside.min(batch.len())) as u64;
         run.last = last;
         run.ranks
