@@ -10,13 +10,34 @@ use runwatch::sandbox::Fault;
 use runwatch::sandbox::instance::{Columns, RowFinding, Series};
 use runwatch_detector as sdk;
 
-/// All five, with their default parameters.
+/// The whole pack, with default parameters.
 pub(crate) fn detectors() -> Vec<Detector> {
     vec![
+        detector::<advantage_variance::AdvantageVariance>(),
+        detector::<clip_fraction::ClipFraction>(),
+        detector::<data_stall::DataStall>(),
+        detector::<divergence::Divergence>(),
         detector::<entropy_collapse::EntropyCollapse>(),
+        detector::<exception::Exception>(),
+        detector::<fallback::Fallback>(),
+        detector::<gate_collapse::GateCollapse>(),
         detector::<grad_norm::GradNorm>(),
+        detector::<heartbeat::Heartbeat>(),
+        detector::<killed::Killed>(),
+        detector::<kl_explosion::KlExplosion>(),
+        detector::<length_explosion::LengthExplosion>(),
+        detector::<loss_flatline::LossFlatline>(),
         detector::<loss_spike::LossSpike>(),
+        detector::<lr_schedule::LrSchedule>(),
         detector::<non_finite::NonFinite>(),
+        detector::<out_of_memory::OutOfMemory>(),
+        detector::<outlier::Outlier>(),
+        detector::<overfit::Overfit>(),
+        detector::<plateau::Plateau>(),
+        detector::<reward_collapse::RewardCollapse>(),
+        detector::<reward_drift::RewardDrift>(),
+        detector::<reward_hacking::RewardHacking>(),
+        detector::<straggler::Straggler>(),
         detector::<throughput::Throughput>(),
     ]
 }
@@ -145,6 +166,11 @@ impl<D: sdk::Detector + Send> Guest for Native<D> {
         Ok(self.call(run, |detector, _, findings| {
             detector.finish(outcome, findings)
         }))
+    }
+
+    fn close(&mut self, run: u32) -> Result<(), Fault> {
+        self.monitors.remove(&run);
+        Ok(())
     }
 
     fn save(&mut self, run: u32) -> Result<Option<Vec<u8>>, Fault> {

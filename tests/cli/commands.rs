@@ -208,7 +208,7 @@ fn what_init_writes_is_fine_and_changes_nothing() {
     let template = Test::new("config init -").any_stdout().run();
     Test::new("config check")
         .file("runwatch.toml", &template.stdout)
-        .stderr("runwatch.toml: fine, 5 detectors on\n")
+        .stderr("runwatch.toml: fine, 26 detectors on\n")
         .run();
     let defaults = Test::new("config show").any_stdout().run();
     Test::new("config show")
@@ -220,7 +220,7 @@ fn what_init_writes_is_fine_and_changes_nothing() {
 #[test]
 fn a_configuration_is_checked() {
     Test::new("config check")
-        .stderr("the defaults: fine, 5 detectors on\n")
+        .stderr("the defaults: fine, 26 detectors on\n")
         .run();
     Test::new("config check --config there.toml --detector throughput=off")
         .file("there.toml", "project = \"p\"\n")

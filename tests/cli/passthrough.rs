@@ -5,8 +5,7 @@ use runwatch::exit;
 use crate::streams::{NAN, healthy, json};
 use crate::support::Test;
 
-const WATCHING: &str =
-    "runwatch: watching with entropy-collapse, grad-norm, loss-spike, non-finite, throughput\n";
+const WATCHING: &str = "runwatch: watching with 26 detectors\n";
 
 /// 300 KB of every byte there is, in no order: several pipes full.
 fn garbage() -> Vec<u8> {

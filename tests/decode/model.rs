@@ -93,9 +93,10 @@ impl Model {
             rank,
             run,
             project,
+            session,
             evidence,
         } = fields;
-        if evidence == 0 || (step.is_none() && values.is_empty()) {
+        if evidence == 0 || (step.is_none() && values.is_empty() && !session) {
             return Outcome::Text;
         }
         let project = project.unwrap_or_else(|| "default".to_owned());
@@ -167,6 +168,7 @@ struct Fields {
     rank: Option<u32>,
     run: Option<String>,
     project: Option<String>,
+    session: bool,
     /// 0 none, 1 weak, 2 strong.
     evidence: u8,
 }
@@ -213,15 +215,24 @@ impl Fields {
                     self.rank = Some(value as u32);
                 }
             }
+            Role::Session => self.session(),
             Role::Run => self.run = Some(short(&value.to_string())),
             Role::Project => self.project = Some(short(&value.to_string())),
         }
+    }
+
+    /// A call of a session is a record, whatever else is in it.
+    fn session(&mut self) {
+        self.session = true;
+        self.evidence = 2;
     }
 
     fn text(&mut self, name: &str, text: &str) {
         match role(name) {
             Role::Run => self.run = Some(short(text)),
             Role::Project => self.project = Some(short(text)),
+            Role::Session if text.is_empty() => {}
+            Role::Session => self.session(),
             _ => {
                 let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0c']);
                 if let Ok(value) = text.parse::<f64>() {

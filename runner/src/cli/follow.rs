@@ -46,10 +46,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let pipeline = options::pipeline(config, 1, true, |text| note(&text))?;
     let sinks = watch::sinks(args, config)?;
     let interrupted = interrupts()?;
-    note(&format!(
-        "watching with {}",
-        pipeline.detectors().join(", ")
-    ));
+    note(&format!("watching with {}", options::watchers(&pipeline)));
     let mut naming = Naming::default();
     naming.expect(
         args.follow

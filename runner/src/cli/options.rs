@@ -140,6 +140,15 @@ pub(super) fn pipeline(
     Ok(Pipeline::new(detect, Judge::new(policy, host())))
 }
 
+/// Who watches, in words: a few by name, many by number.
+pub(super) fn watchers(pipeline: &Pipeline) -> String {
+    match pipeline.detectors() {
+        [] => "no detector".to_owned(),
+        few if few.len() <= 6 => few.join(", "),
+        many => format!("{} detectors", many.len()),
+    }
+}
+
 /// What the decoder needs to know to feed a pipeline.
 pub(super) fn decoding(
     config: &Config,

@@ -107,7 +107,7 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     if !quiet {
         say(&format!(
             "runwatch: watching with {}",
-            live.pipeline.detectors().join(", ")
+            options::watchers(&live.pipeline)
         ));
     }
     loop {

@@ -56,6 +56,12 @@ pub trait Guest: Send {
     /// A fault: the guest is dead.
     fn finish(&mut self, run: u32, outcome: &str) -> Result<Vec<RowFinding>, Fault>;
 
+    /// Drops the monitor of a run.
+    ///
+    /// # Errors
+    /// A fault: the guest is dead.
+    fn close(&mut self, run: u32) -> Result<(), Fault>;
+
     /// A monitor's state.
     ///
     /// # Errors
@@ -156,6 +162,12 @@ impl Guest for Sandboxed {
         self.monitors[run as usize] = None;
         self.instance.close(monitor)?;
         Ok(found)
+    }
+
+    fn close(&mut self, run: u32) -> Result<(), Fault> {
+        let monitor = self.monitor(run)?;
+        self.monitors[run as usize] = None;
+        self.instance.close(monitor)
     }
 
     fn save(&mut self, run: u32) -> Result<Option<Vec<u8>>, Fault> {

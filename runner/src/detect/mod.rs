@@ -8,7 +8,9 @@
 //! result is the same.
 
 mod guest;
+mod pick;
 mod shard;
+mod slot;
 mod supervise;
 mod ticks;
 

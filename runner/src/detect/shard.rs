@@ -4,18 +4,18 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use rustc_hash::FxHashMap;
 
-use super::guest::{Guest, text};
-use super::supervise::{Budget, Record};
+use super::guest::Guest;
+use super::pick::Scratch;
+use super::slot::{Slot, Watched, facts};
+use super::supervise::Budget;
 use super::ticks::Ticks;
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
-use crate::record::{Mask, Metric, RunBatch, RunId, Segment};
+use crate::record::{Mask, Metric, Run, RunBatch, RunId, Segment};
 use crate::sandbox::Fault;
-use crate::sandbox::bindings::types;
-use crate::sandbox::instance::{Columns, RowFinding, Series};
+use crate::sandbox::instance::{RowFinding, Series};
 
 /// A monitor's state is saved after this many rows or calls, whichever comes
 /// first: so much may be forgotten when its detector fails.
@@ -53,49 +53,9 @@ pub(super) struct Shard {
     slots: Vec<Slot>,
     settings: Settings,
     interests: Arc<Interests>,
+    /// Every run known so far.
+    runs: Arc<Vec<Run>>,
     scratch: Scratch,
-}
-
-/// One detector in this shard.
-struct Slot {
-    /// `None` before the first run and after a fault.
-    guest: Option<Box<dyn Guest>>,
-    /// The faults of all its runs in this shard.
-    record: Record,
-    ticks: Option<Ticks>,
-    watched: FxHashMap<RunId, Watched>,
-}
-
-/// One monitor.
-#[derive(Default)]
-struct Watched {
-    /// Whether the guest has it open.
-    open: bool,
-    /// The detector refused this run.
-    refused: bool,
-    /// The faults in this run.
-    record: Record,
-    /// Metrics up to here have been announced or are of no interest.
-    defined: usize,
-    saved: Option<Vec<u8>>,
-    /// Rows and calls since `saved`.
-    rows: usize,
-    calls: usize,
-    next_tick: Option<f64>,
-}
-
-/// Columns picked for one detector, reused from call to call.
-#[derive(Default)]
-struct Scratch {
-    steps: Vec<i64>,
-    times: Vec<f64>,
-    ranks: Vec<u32>,
-    indices: Vec<u32>,
-    rows: Vec<u32>,
-    values: Vec<f64>,
-    texts: Vec<types::Text>,
-    /// From picked row to row of the batch.
-    picked: Vec<u32>,
 }
 
 impl Shard {
@@ -107,18 +67,14 @@ impl Shard {
     ) -> Self {
         let slots = wishes
             .iter()
-            .map(|wishes| Slot {
-                guest: None,
-                record: Record::default(),
-                ticks: Ticks::of(wishes),
-                watched: FxHashMap::default(),
-            })
+            .map(|wishes| Slot::new(Ticks::of(wishes)))
             .collect();
         Self {
             detectors,
             slots,
             settings,
             interests,
+            runs: Arc::default(),
             scratch: Scratch::default(),
         }
     }
@@ -126,6 +82,7 @@ impl Shard {
     /// Feeds this shard's runs of a segment.
     pub(super) fn segment(&mut self, segment: &Segment, shard: usize, of: usize) -> Vec<Event> {
         let mut events = Vec::new();
+        self.runs = segment.runs.clone();
         for batch in &segment.batches {
             if batch.run as usize % of != shard {
                 continue;
@@ -263,36 +220,16 @@ impl Shard {
     ) -> Result<Result<Vec<RowFinding>, Option<Failure>>, Fault> {
         let detector = &self.detectors[number];
         let slot = &mut self.slots[number];
-        let watched = slot.watched.entry(batch.run).or_default();
-        if watched.refused {
-            return Ok(Err(None));
+        let run = &segment.runs[batch.run as usize];
+        let host = &self.settings.host;
+        if let Err(refusal) = slot.wake(detector, batch.run, run, host, segment.now)? {
+            return Ok(Err(refusal));
         }
-        let guest = match &mut slot.guest {
-            Some(guest) => guest,
-            none => none.insert(start(detector)?),
+        let (Some(guest), Some(watched)) = (&mut slot.guest, slot.watched.get_mut(&batch.run))
+        else {
+            return Ok(Ok(Vec::new()));
         };
         guest.set_now(segment.now);
-        if !watched.open {
-            let run = &segment.runs[batch.run as usize];
-            let facts = facts(&run.project, &run.run, &self.settings.host);
-            if let Err(refusal) = guest.open(batch.run, &facts, &detector.parameters)? {
-                watched.refused = true;
-                let fault = Fault::found(crate::sandbox::FaultKind::Trap, "open", refusal);
-                return Ok(Err(Some(Failure {
-                    fault,
-                    steps: None,
-                    next: Next::Refused,
-                })));
-            }
-            if let Some(state) = &watched.saved
-                && guest.restore(batch.run, state)?.is_err()
-            {
-                // "Not mine": a cold start, and no second try.
-                watched.saved = None;
-            }
-            watched.open = true;
-            watched.defined = 0;
-        }
         if watched.defined < segment.metrics.len() {
             define(
                 guest.as_mut(),
@@ -328,10 +265,7 @@ impl Shard {
     ) -> Failure {
         let budget = self.settings.budget;
         let slot = &mut self.slots[number];
-        slot.guest = None;
-        for watched in slot.watched.values_mut() {
-            watched.open = false;
-        }
+        slot.bury();
         let in_run = slot
             .watched
             .entry(run)
@@ -399,23 +333,43 @@ impl Shard {
     pub(super) fn finish(&mut self, outcome: &str) -> Vec<Event> {
         let mut events = Vec::new();
         for number in 0..self.slots.len() {
-            let slot = &mut self.slots[number];
-            let mut runs: Vec<RunId> = slot
-                .watched
-                .iter()
-                .filter(|(_, watched)| watched.open)
-                .map(|(&run, _)| run)
-                .collect();
+            let watched = self.slots[number].watched.iter();
+            let alive = watched.filter(|(_, watched)| watched.lives());
+            let mut runs: Vec<RunId> = alive.map(|(&run, _)| run).collect();
             runs.sort_unstable();
             for run in runs {
-                let Some(guest) = &mut self.slots[number].guest else {
-                    break;
-                };
-                let found = guest.finish(run, outcome);
+                let found = self.finish_one(number, run, outcome);
                 self.without_row(number, run, found, AT_END, f64::NAN, &mut events);
             }
         }
         events
+    }
+
+    fn finish_one(
+        &mut self,
+        number: usize,
+        id: RunId,
+        outcome: &str,
+    ) -> Result<Vec<RowFinding>, Fault> {
+        let slot = &mut self.slots[number];
+        let Some(run) = self.runs.get(id as usize) else {
+            return Ok(Vec::new());
+        };
+        let woken = slot.wake(
+            &self.detectors[number],
+            id,
+            run,
+            &self.settings.host,
+            f64::NAN,
+        )?;
+        match (woken, &mut slot.guest) {
+            (Ok(()), Some(guest)) => {
+                let found = guest.finish(id, outcome);
+                slot.finished(id);
+                found
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn without_row(
@@ -442,26 +396,6 @@ impl Shard {
             what,
         }));
     }
-}
-
-fn start(detector: &Detector) -> Result<Box<dyn Guest>, Fault> {
-    detector
-        .source
-        .start()
-        .map_err(|error| match error.downcast::<Fault>() {
-            Ok(fault) => fault,
-            Err(error) => Fault::found(
-                crate::sandbox::FaultKind::Trap,
-                "start",
-                format!("{error:#}"),
-            ),
-        })
-}
-
-fn facts(project: &str, run: &str, host: &str) -> Vec<(String, String)> {
-    [("project", project), ("run", run), ("host", host)]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
 }
 
 /// Announces the metrics from `known` on that this detector asked for.
@@ -491,118 +425,5 @@ fn define(
         Ok(())
     } else {
         guest.define(run, &series)
-    }
-}
-
-impl Scratch {
-    /// Picks the values and texts of rows `from..to` that a detector asked for;
-    /// false when there are none. Rows are picked as well when few have any,
-    /// unless the detector wants every row.
-    fn pick(
-        &mut self,
-        batch: &RunBatch,
-        bit: Mask,
-        every_row: bool,
-        from: usize,
-        to: usize,
-    ) -> bool {
-        self.indices.clear();
-        self.rows.clear();
-        self.values.clear();
-        self.texts.clear();
-        self.picked.clear();
-        if batch.mask & bit == 0 {
-            return every_row;
-        }
-        let all = from == 0 && to == batch.len();
-        let part = |row: usize| {
-            batch
-                .values
-                .partition_point(|value| (value.row as usize) < row)
-        };
-        let values = if all {
-            &batch.values[..]
-        } else {
-            &batch.values[part(from)..part(to)]
-        };
-        for value in values.iter().filter(|value| value.mask & bit != 0) {
-            self.indices.push(value.metric);
-            self.rows.push(value.row - from as u32);
-            self.values.push(value.value);
-        }
-        for item in &batch.texts {
-            if item.mask & bit != 0 && (from..to).contains(&(item.row as usize)) {
-                self.texts.push(text(item, item.row - from as u32));
-            }
-        }
-        if every_row {
-            return true;
-        }
-        if self.rows.is_empty() && self.texts.is_empty() {
-            return false;
-        }
-        if (self.rows.len() + self.texts.len()) * 4 < to - from {
-            self.pick_rows(batch, from);
-        }
-        true
-    }
-
-    fn pick_rows(&mut self, batch: &RunBatch, from: usize) {
-        self.picked.extend_from_slice(&self.rows);
-        self.picked.extend(self.texts.iter().map(|text| text.row));
-        self.picked.sort_unstable();
-        self.picked.dedup();
-        // Every row is in `picked` by construction.
-        let place = |row: u32| self.picked.binary_search(&row).unwrap_or_default() as u32;
-        for row in &mut self.rows {
-            *row = place(*row);
-        }
-        for text in &mut self.texts {
-            text.row = place(text.row);
-        }
-        let original = self.picked.iter().map(|&row| row as usize + from);
-        self.steps.clear();
-        self.times.clear();
-        self.ranks.clear();
-        for row in original {
-            self.steps.push(batch.steps[row]);
-            self.times.push(batch.times[row]);
-            self.ranks.push(batch.ranks[row]);
-        }
-    }
-
-    fn columns<'a>(&'a self, batch: &'a RunBatch, from: usize, to: usize) -> Columns<'a> {
-        let all = self.picked.is_empty();
-        Columns {
-            steps: if all {
-                &batch.steps[from..to]
-            } else {
-                &self.steps
-            },
-            times: if all {
-                &batch.times[from..to]
-            } else {
-                &self.times
-            },
-            ranks: if all {
-                &batch.ranks[from..to]
-            } else {
-                &self.ranks
-            },
-            indices: &self.indices,
-            rows: &self.rows,
-            values: &self.values,
-            texts: &self.texts,
-        }
-    }
-
-    /// The batch's row behind a row of the columns.
-    fn original(&self, row: u32, from: usize) -> u32 {
-        let row = if self.picked.is_empty() {
-            row
-        } else {
-            self.picked[row as usize]
-        };
-        row + from as u32
     }
 }
