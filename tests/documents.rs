@@ -162,6 +162,26 @@ fn the_example_of_a_configuration_is_valid() {
     assert!(said.contains(": fine, 25 detectors on"), "{said}");
 }
 
+#[test]
+fn the_examples_of_presets_are_valid() {
+    let text = document("docs/presets.md");
+    let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
+    assert_eq!(examples.len(), 4);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("runwatch.toml");
+    for example in examples {
+        let (example, _) = example.split_once("```").expect("the block ends");
+        fs::write(&file, example).expect("the example can be written");
+        let said = printed(
+            runwatch()
+                .args(["config", "check", "--config"])
+                .arg(&file)
+                .current_dir(folder.path()),
+        );
+        assert!(said.contains(": fine, "), "{said}");
+    }
+}
+
 /// Does what `docs/writing-detectors.md` tells its reader to do.
 #[test]
 fn the_walk_through_for_detector_authors_works() {

@@ -291,6 +291,30 @@ fn what_is_in_force_is_shown_with_its_origin() {
 }
 
 #[test]
+fn a_preset_lies_between_the_defaults_and_what_the_user_sets() {
+    Test::new("config check --preset rlwatch")
+        .stderr("the defaults: fine, 7 detectors on\n")
+        .run();
+    let output = Test::new("config show --preset nsa --set throughput.rows=3")
+        .file("runwatch.toml", "[detector.heartbeat]\nsilence = 120\n")
+        .any_stdout()
+        .run();
+    let text = output.text();
+    for (setting, origin) in [
+        ("preset = \"nsa\"", "--preset"),
+        ("silence = 120", "runwatch.toml:2"),
+        ("grace = 180", "preset nsa"),
+        ("rows = 3", "--set"),
+        ("critical-rows = 4", "preset nsa"),
+        ("single-ranks = true", "default"),
+        ("policy = \"runwatch\"", "default"),
+    ] {
+        let line = format!("\n{setting:32} # {origin}\n");
+        assert!(text.contains(&line), "{line}{text}");
+    }
+}
+
+#[test]
 fn what_is_shown_means_the_same_when_it_is_read() {
     let shown = Test::new("config show --set loss-spike.window=64 --detector throughput=off")
         .any_stdout()

@@ -1,9 +1,8 @@
 //! Rule `rlwatch` finds what rlwatch 0.5.1 has found in 36 made-up runs, number
 //! for number.
 //!
-//! The recordings are not a part of the project. The test reads them from the
-//! folder `golden` in the one that `RUNWATCH_SHARED` names, or in `../shared`
-//! beside the workspace, and passes with a note where there is neither.
+//! The recordings are not a part of the project: see
+//! `tests/common/recordings.rs`.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,49 +10,22 @@
     reason = "a test that cannot go on says so, and one that is skipped too"
 )]
 
-use std::path::{Path, PathBuf};
+#[path = "../../../tests/common/recordings.rs"]
+mod recordings;
+
+use std::path::Path;
 
 use advantage_variance::AdvantageVariance;
 use entropy_collapse::EntropyCollapse;
 use grad_norm::GradNorm;
 use kl_explosion::KlExplosion;
 use non_finite::NonFinite;
+use recordings::{parameter, recordings};
 use reward_drift::RewardDrift;
 use reward_hacking::RewardHacking;
 use runwatch_detector::testing::{Harness, Row};
 use runwatch_detector::{Detector, Finding, State};
 use serde_json::{Map, Value};
-
-/// rlwatch's settings and ours, by detector.
-const SETTINGS: [(&str, &str); 12] = [
-    ("baseline_mode", "rlwatch-baseline"),
-    ("rolling_window", "rlwatch-window"),
-    ("baseline_window", "rlwatch-window"),
-    ("warmup_steps", "rlwatch-warmup"),
-    ("sigma_multiplier", "rlwatch-sigma"),
-    ("std_multiplier", "rlwatch-multiplier"),
-    ("variance_multiplier", "rlwatch-multiplier"),
-    ("threshold", "rlwatch-threshold"),
-    ("consecutive_steps", "rlwatch-consecutive"),
-    ("min_drift_magnitude", "rlwatch-magnitude"),
-    ("dip_test_significance", "rlwatch-significance"),
-    ("clip_region", "rlwatch-clip-region"),
-];
-
-/// The folder of recordings, if this machine has it.
-fn recordings() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folder = match std::env::var_os("RUNWATCH_SHARED") {
-        Some(named) => PathBuf::from(named),
-        None => root.join("../shared"),
-    };
-    let golden = folder.join("golden");
-    if golden.join("entropy_step.json").is_file() {
-        return Some(golden);
-    }
-    println!("skipped: no recordings in {}", golden.display());
-    None
-}
 
 fn number(value: &Value) -> f64 {
     match value.as_str() {
@@ -95,12 +67,8 @@ fn play<D: Detector>(
         let Some(setting) = key.strip_prefix(name).and_then(|key| key.strip_prefix('.')) else {
             continue;
         };
-        let (_, ours) = SETTINGS
-            .iter()
-            .find(|(theirs, _)| *theirs == setting)
-            .unwrap();
         let value = value.as_str().map_or(value.to_string(), str::to_owned);
-        parameters = parameters.with(ours, value);
+        parameters = parameters.with(parameter(setting), value);
     }
     let findings = Harness::<D>::with(parameters).unwrap().play(rows, 7);
     let firing = findings.into_iter().filter(|it| it.state == State::Firing);
@@ -195,21 +163,14 @@ fn check(case: &Value) -> Result<usize, String> {
 
 #[test]
 fn rule_rlwatch_finds_what_rlwatch_found() {
-    let Some(folder) = recordings() else { return };
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|it| it == "json"))
-        .collect();
-    files.sort();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut wrong = Vec::new();
-    for file in &files {
-        let case: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    for recording in recordings(&root) {
+        let case: Value = serde_json::from_str(&recording).unwrap();
         match check(&case) {
             Ok(count) => println!("{}: {count} findings", case["name"]),
             Err(error) => wrong.push(format!("{}: {error}", case["name"])),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(files.len() >= 36, "only {} recordings", files.len());
 }

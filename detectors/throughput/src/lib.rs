@@ -164,9 +164,9 @@ fn report_flat(
 ) -> Option<Finding> {
     match seen {
         Seen::Nothing => None,
-        Seen::Flat(flat) => {
-            let report = episode.join(Severity::Warning);
-            report.then(|| flatline(batch, point, flat, Severity::Warning))
+        Seen::Flat(flat, severity) => {
+            let report = episode.join(severity);
+            report.then(|| flatline(batch, point, flat, severity))
         }
         Seen::Worse(flat) => {
             let report = episode.raise(Severity::Critical);

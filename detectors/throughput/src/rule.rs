@@ -1,6 +1,6 @@
 //! The rule for standing still, for one series of one rank.
 
-use runwatch_detector::Parameters;
+use runwatch_detector::{Parameters, Severity};
 use serde::{Deserialize, Serialize};
 
 /// A counter that has stood still and moved again is one that is seldom
@@ -77,7 +77,7 @@ pub enum Seen {
     /// Nothing to report.
     Nothing,
     /// Nothing goes through.
-    Flat(Flat),
+    Flat(Flat, Severity),
     /// Nothing has gone through for long.
     Worse(Flat),
     /// It moves again.
@@ -179,10 +179,16 @@ impl Watch {
             kind: self.kind,
             reports: self.still,
         };
+        let critical = self.still >= needed.max(settings.critical_rows);
         if !self.reported && self.still >= needed {
-            self.reported = true;
-            Seen::Flat(flat)
-        } else if self.reported && !self.worse && self.still >= needed.max(settings.critical_rows) {
+            (self.reported, self.worse) = (true, critical);
+            let severity = if critical {
+                Severity::Critical
+            } else {
+                Severity::Warning
+            };
+            Seen::Flat(flat, severity)
+        } else if self.reported && !self.worse && critical {
             self.worse = true;
             Seen::Worse(flat)
         } else {

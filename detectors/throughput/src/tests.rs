@@ -48,6 +48,28 @@ fn a_counter_that_stands_still_is_reported_until_it_moves() {
     assert!(findings[0].recommendation.contains("data loader"));
 }
 
+/// As the preset `nsa` has it.
+#[test]
+fn a_flatline_can_be_critical_at_once() {
+    let parameters = Throughput::describe()
+        .defaults()
+        .with("rows", 4)
+        .with("critical-rows", 4);
+    let mut harness = Harness::<Throughput>::with(parameters).unwrap();
+    let mut values = vec![120.0; 40];
+    values[10..14].fill(0.0);
+    values[20..30].fill(0.0);
+    assert_eq!(
+        brief(&harness.play(&rows("throughput", &values), 7)),
+        [
+            (13, "critical"),
+            (14, "resolved"),
+            (23, "critical"),
+            (30, "resolved")
+        ]
+    );
+}
+
 #[test]
 fn a_rate_of_zero_is_reported_if_it_was_not_zero_before() {
     let mut values = vec![120.0; 40];
