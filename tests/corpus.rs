@@ -289,7 +289,7 @@ fn review(log: &Path) -> Vec<Short> {
                 text(&alert["severity"]),
                 text(&alert["state"]),
                 text(&alert["key"]),
-                alert["location"]["line"].as_u64().unwrap(),
+                alert["location"]["line"].as_u64().unwrap_or_default(),
             )
         })
         .collect()

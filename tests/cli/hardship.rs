@@ -38,7 +38,7 @@ fn the_other_files_are_read_all_the_same() {
         .stderr(
             "error: cannot open `missing.log`: No such file or directory (os error 2)\n\
              runwatch: there.log: 3 records in 3 lines\n\
-             runwatch: 1 alert: 1 critical\n",
+             runwatch: 2 alerts: 1 critical, 1 warning\n",
         )
         .code(exit::INPUT)
         .run();

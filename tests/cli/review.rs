@@ -60,6 +60,7 @@ fn json_has_every_field_in_order() {
     };
     let mut expected = value!({
         "id": alert["id"], "schema": 1, "project": "default", "run": "train", "rank": null,
+        "ranks": [],
         "host": alert["host"], "detector": "non-finite", "key": "non-finite/loss",
         "severity": "critical", "state": "firing", "step": 3, "time": null, "title": "loss is NaN",
         "message": "`loss` is NaN at step 3; it was finite before.",

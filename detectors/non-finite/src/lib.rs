@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use runwatch_detector::prelude::*;
 use runwatch_detector::rlwatch as compat;
 use runwatch_detector::show::{count, number, place};
-use runwatch_detector::state;
+use runwatch_detector::state::{self, Episode};
 
 mod rlwatch;
 mod rule;
@@ -53,6 +53,9 @@ pub struct NonFinite {
 #[derive(Default, serde::Serialize, serde::Deserialize)]
 struct State {
     metrics: BTreeMap<u32, Metric>,
+    /// Loss and gradient norm: a job may print either under two names, and it
+    /// is one trouble.
+    episodes: BTreeMap<Kind, Episode>,
     /// How many of the metrics without a key of their own are reported.
     others: usize,
 }
@@ -136,9 +139,17 @@ impl Detector for NonFinite {
             match (metric.kind, seen) {
                 (_, Seen::Nothing) => {}
                 (Kind::Loss | Kind::GradNorm, Seen::Began | Seen::Worse) => {
-                    findings.push(began(&point, name, metric));
+                    let episode = state.episodes.entry(metric.kind).or_default();
+                    if episode.join(Severity::Critical) {
+                        findings.push(began(&point, name, metric));
+                    }
                 }
-                (Kind::Loss | Kind::GradNorm, Seen::Over) => findings.push(over(&point, name)),
+                (Kind::Loss | Kind::GradNorm, Seen::Over) => {
+                    let episode = state.episodes.entry(metric.kind).or_default();
+                    if episode.leave() {
+                        findings.push(over(&point, name));
+                    }
+                }
                 (_, Seen::Began) => others.began.push((name, point.value)),
                 (_, Seen::Worse) => others.worse.push((name, point.value)),
                 (_, Seen::Over) => others.over.push(name),

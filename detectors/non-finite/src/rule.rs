@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const CALM_STEPS: i64 = 100;
 
 /// Which rule a metric is under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// The training loss: critical at once.
     Loss,

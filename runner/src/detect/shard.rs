@@ -107,18 +107,19 @@ impl Shard {
         };
         // Ticks fall between rows at times that do not depend on how the rows
         // were grouped into batches.
+        let live = self.settings.live;
+        let watched = self.watch(number, batch.run);
+        let (mut due, mut heard) = (watched.next_tick, watched.heard);
         let mut from = 0;
-        let mut due = self.watch(number, batch.run).next_tick;
         for row in 0..batch.len() {
             // Live, the clock is the wall's, whatever the row says: what a file
             // already holds is no silence.
-            let time = if self.settings.live {
-                segment.now
-            } else {
-                batch.times[row]
-            };
+            let time = if live { segment.now } else { batch.times[row] };
             if time.is_nan() {
                 continue;
+            }
+            if !live && ticks.skips(heard.replace(time), time) {
+                due = None;
             }
             if due.is_some_and(|due| time >= due) {
                 self.feed(number, segment, batch, from, row, events);
@@ -130,7 +131,8 @@ impl Shard {
             }
             due = Some(ticks.after_row(time, due));
         }
-        self.watch(number, batch.run).next_tick = due;
+        let watched = self.watch(number, batch.run);
+        (watched.next_tick, watched.heard) = (due, heard);
         self.feed(number, segment, batch, from, batch.len(), events);
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Watched {
     pub(super) rows: usize,
     pub(super) calls: usize,
     pub(super) next_tick: Option<f64>,
+    /// The time of the last row.
+    pub(super) heard: Option<f64>,
     /// Closed because its run was idle: its state is in `saved`.
     idle: bool,
     /// The slot's clock when it was last fed.

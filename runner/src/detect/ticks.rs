@@ -48,6 +48,18 @@ impl Ticks {
     }
 }
 
+/// In a review, a silence longer than this was the end of a process: the log
+/// was continued by the next one.
+const LONGEST_SILENCE: f64 = 3600.0;
+
+impl Ticks {
+    /// Whether a row came so long after the last one that another process wrote
+    /// it: nobody was silent, nobody was there.
+    pub(super) fn skips(self, last: Option<f64>, time: f64) -> bool {
+        self.after > 0.0 && last.is_some_and(|last| time - last > LONGEST_SILENCE)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +90,21 @@ mod tests {
             Ticks::of(&[silence, tick("5", &[])]),
             Some(Ticks { every, after })
         );
+    }
+
+    #[test]
+    fn a_log_that_was_continued_later_was_not_silent() {
+        let silence = Ticks {
+            every: 1.0,
+            after: 120.0,
+        };
+        assert!(!silence.skips(None, 1e6) && !silence.skips(Some(0.0), 3600.0));
+        assert!(silence.skips(Some(0.0), 3601.0));
+        let plain = Ticks {
+            every: 1.0,
+            after: 0.0,
+        };
+        assert!(!plain.skips(Some(0.0), 1e6));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::identity::Fingerprint;
 use crate::alert::{Alert, Severity};
+use crate::record::Run;
 
 /// How long an alert waits for other ranks, in seconds of stream time: ranks
 /// that fail together print their tracebacks within a second or two.
@@ -56,6 +57,14 @@ impl Gathering {
     /// Lets the alert of a fingerprint go: something else is said about it.
     pub(super) fn settle(&mut self, fingerprint: Fingerprint, out: &mut Vec<Alert>) {
         self.release_if(|held| held.fingerprint == fingerprint, out);
+    }
+
+    /// Lets go what waits in a run: something else is said about it, and what
+    /// happened first is told first.
+    pub(super) fn release_run(&mut self, run: &Run, out: &mut Vec<Alert>) {
+        let is_of =
+            |held: &Held| *held.alert.run == *run.run && *held.alert.project == *run.project;
+        self.release_if(is_of, out);
     }
 
     /// Lets go what has waited long enough: by time, or by the line that was

@@ -219,11 +219,17 @@ impl Judge {
             State::Firing => Self::firing(policy, host, watch, fingerprint, seen, finding, out),
             State::Resolved => Self::resolved(host, watch, fingerprint, seen, finding, out),
         };
-        if gathers.is_some() && verdict == Verdict::LetOut && out.len() > told {
-            let alert = out.pop();
-            alert
-                .into_iter()
-                .for_each(|alert| self.gathering.hold(fingerprint, alert, seen.time));
+        if verdict == Verdict::LetOut {
+            let alerts = out.split_off(told);
+            match gathers {
+                Some(_) => alerts
+                    .into_iter()
+                    .for_each(|alert| self.gathering.hold(fingerprint, alert, seen.time)),
+                None => {
+                    self.gathering.release_run(seen.run, out);
+                    out.extend(alerts);
+                }
+            }
         }
         if let Verdict::Suppressed(reason) = verdict {
             self.suppressed.add(reason, 1);
