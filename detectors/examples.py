@@ -65,7 +65,7 @@ EXAMPLES = {
     "throughput": series(40, throughput=upto(34, noisy(5200, 0.01, 8), const(0.0))),
     "data-stall": series(120, step_time=const(1.0), data_time=upto(70, noisy(0.03, 0.2, 9), noisy(0.72, 0.02, 10))),
     "heartbeat": [
-        {"step": i, "ts": T0 + 10 * i + (3600 if i >= 60 else 0), "loss": 2.0} for i in range(62)
+        {"step": i, "ts": T0 + 10 * i + (1200 if i >= 60 else 0), "loss": 2.0} for i in range(62)
     ],
     "straggler": ranked(60, 4, step_time=lambda i, rank: round(1.0 + 0.001 * ((i * 7 + rank * 3) % 5) + (0.4 if rank == 2 and i >= 20 else 0), 4)),
     "entropy-collapse": series(60, entropy=upto(20, noisy(2.2, 0.02, 11), noisy(0.05, 0.02, 12)), reward_mean=upto(20, noisy(0.5, 0.05, 13), noisy(0.2, 0.05, 14))),

@@ -224,7 +224,7 @@ fn a_configuration_is_checked() {
         .run();
     Test::new("config check --config there.toml --detector throughput=off")
         .file("there.toml", "project = \"p\"\n")
-        .stderr("there.toml: fine, 4 detectors on\n")
+        .stderr("there.toml: fine, 25 detectors on\n")
         .run();
 }
 

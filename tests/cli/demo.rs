@@ -27,7 +27,7 @@ fn detectors_have_something_to_say() {
     ];
     assert_eq!(detectors, BTreeSet::from(some));
     assert_eq!(output.text().lines().count(), 400);
-    let end = "runwatch: demo: 400 records in 400 lines\nrunwatch: 7 alerts\n\
+    let end = "runwatch: demo: 400 records in 400 lines\nrunwatch: 8 alerts\n\
                runwatch: now yours: python train.py 2>&1 | runwatch\n";
     assert!(output.stderr.ends_with(end), "{}", output.stderr);
 }

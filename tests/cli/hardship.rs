@@ -38,7 +38,7 @@ fn the_other_files_are_read_all_the_same() {
         .stderr(
             "error: cannot open `missing.log`: No such file or directory (os error 2)\n\
              runwatch: there.log: 3 records in 3 lines\n\
-             runwatch: 2 alerts: 1 critical, 1 warning\n",
+             runwatch: 1 alert: 1 critical\n",
         )
         .code(exit::INPUT)
         .run();
@@ -197,7 +197,7 @@ fn a_million_metrics_are_bounded() {
         .any_stdout()
         .stderr(format!(
             "runwatch: x.log: 1,001 records in 1,001 lines, {left_out}\n\
-             runwatch: 1 alert: 1 critical\n"
+             runwatch: 2 alerts: 1 critical, 1 warning\n"
         ))
         .run_in_shell(IN_100_MIB);
     assert!(
