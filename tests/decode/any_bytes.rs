@@ -147,15 +147,16 @@ fn json(data: &[u8]) {
 }
 
 /// What the model leaves out: dates as texts, documents of Hugging Face's
-/// Trainer, and what is beyond any log.
+/// Trainer, the iterations of MMCV, and what is beyond any log.
 fn in_scope(line: &[u8]) -> bool {
-    const OUT: [&[u8]; 6] = [
+    const OUT: [&[u8]; 7] = [
         b"time",
         b"\"ts\"",
         b"created_at",
         b"project",
         b"log_history",
         b"\"best_",
+        b"\"mode\"",
     ];
     let lower = line.to_ascii_lowercase();
     let has = |word: &[u8]| lower.windows(word.len()).any(|part| part == word);
