@@ -14,8 +14,11 @@ use super::framing;
 use super::model::{Model, Outcome};
 use super::records::{Record, decode, decode_chunks, flatten, keep_all};
 
+/// Panics when a promise is broken.
+type Check = fn(&[u8]);
+
 /// The decoders by name: a fuzz target and a file of cases each.
-pub(crate) const DECODERS: [(&str, fn(&[u8])); 14] = [
+pub(crate) const DECODERS: [(&str, Check); 14] = [
     ("lines", lines),
     ("json", json),
     ("dicts", |input| forced("python-dict", input)),
