@@ -2,8 +2,14 @@
 //! chunks change nothing, nothing panics, limits hold, and every spelling that
 //! training logs are known to have is read.
 
+#[path = "decode/any_bytes.rs"]
+mod any_bytes;
+#[path = "decode/cases.rs"]
+mod cases;
 #[path = "decode/fixtures.rs"]
 mod fixtures;
+#[path = "decode/framing.rs"]
+mod framing;
 #[path = "decode/model.rs"]
 mod model;
 #[path = "decode/records.rs"]
@@ -13,7 +19,7 @@ mod streams;
 
 use model::{Model, Outcome};
 use proptest::prelude::*;
-use records::{Record, decode, decode_chunks, flatten, keep_all};
+use records::{Number, Record, decode, decode_chunks, flatten, keep_all};
 use runwatch::decode::{Decoder, Options, Tally};
 
 fn config() -> ProptestConfig {
@@ -305,6 +311,21 @@ proptest! {
     }
 }
 
+/// What fuzzing has found, and what it needs to find more: see `fuzz/README.md`.
+#[test]
+fn cases_of_fuzzing_keep_every_promise() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/decode/cases");
+    for (name, decode) in any_bytes::DECODERS {
+        let packed = std::fs::read_to_string(format!("{folder}/{name}.txt"));
+        let packed = packed.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!packed.is_empty(), "{name}");
+        for case in cases::unpack(&packed) {
+            let kept = std::panic::catch_unwind(|| decode(&case)).is_ok();
+            assert!(kept, "{name}: \"{}\"", case.escape_ascii());
+        }
+    }
+}
+
 #[test]
 fn inputs_that_are_read_in_turn_do_not_mix() {
     let logs: [&[u8]; 2] = [
@@ -384,6 +405,19 @@ fn a_million_metric_names_are_a_bounded_number() {
     assert_eq!(tally.records, 1_000_000);
     assert_eq!(kept as u64 + tally.refused_fields, 1_000_000);
     assert!(tally.refused_fields >= 999_900, "{tally:?}");
+}
+
+#[test]
+fn names_within_a_long_name_are_not_kept() {
+    let fields: Vec<String> = (0..1000).map(|number| format!("\"{number}\":1")).collect();
+    let outer = "x".repeat(50_000);
+    let line = format!(
+        "{{\"step\":1,\"loss\":0.5,\"{outer}\":{{{}}}}}",
+        fields.join(",")
+    );
+    let (records, tally) = decode(line.as_bytes());
+    assert_eq!(records[0].values, [("loss".to_owned(), Number(0.5))]);
+    assert_eq!(tally.refused_fields, 1000);
 }
 
 #[test]

@@ -461,27 +461,28 @@ impl Cursor<'_> {
         Ok(self.at - start)
     }
 
+    /// A word that is not the beginning of another.
+    fn bare(&mut self, word: &str) -> Read<()> {
+        self.expect(word)?;
+        match self.peek() {
+            Some(byte) if byte.is_ascii_alphanumeric() => Err(Broken),
+            _ => Ok(()),
+        }
+    }
+
     /// The value, and whether it was written as an integer.
     fn number(&mut self) -> Read<(f64, bool)> {
         let start = self.at;
         match self.peek() {
             Some(b'N') => return self.expect("NaN").map(|()| (f64::NAN, false)),
             // As an f-string or `printf` spells them.
-            Some(b'n') if self.text[self.at..].starts_with(b"nan") => {
-                return self.expect("nan").map(|()| (f64::NAN, false));
-            }
-            Some(b'i') => return self.expect("inf").map(|()| (f64::INFINITY, false)),
+            Some(b'n') => return self.bare("nan").map(|()| (f64::NAN, false)),
+            Some(b'i') => return self.bare("inf").map(|()| (f64::INFINITY, false)),
             Some(b'I') => return self.expect("Infinity").map(|()| (f64::INFINITY, false)),
             Some(b'-') => {
                 self.at += 1;
-                if matches!(self.peek(), Some(b'I' | b'i')) {
-                    let word = if self.text[self.at..].starts_with(b"inf") {
-                        "inf"
-                    } else {
-                        "Infinity"
-                    };
-                    let infinity = self.expect(word);
-                    return infinity.map(|()| (f64::NEG_INFINITY, false));
+                if let Some(b'I' | b'i') = self.peek() {
+                    return self.number().map(|(value, integer)| (-value, integer));
                 }
             }
             _ => {}

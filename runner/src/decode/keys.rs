@@ -17,6 +17,12 @@ use crate::record::{Mask, Metric, MetricId};
 /// A printed key; an index into [`Keys`].
 pub(crate) type KeyId = u32;
 
+/// Bytes of the longest name that is kept. Names of nested values begin with the
+/// names around them: without a bound, a line of a megabyte makes gigabytes.
+const MAX_NAME: usize = 1 << 10;
+/// Bytes of the longest lead that is kept: a name, and a few blanks.
+const MAX_LEAD: usize = 2 * MAX_NAME;
+
 /// The place before the first key of a line.
 pub(crate) const START: KeyId = 0;
 /// A key that is not kept, because there are too many.
@@ -106,7 +112,7 @@ impl Keys {
     /// printed, from the comma or brace before it to its value.
     pub(crate) fn learn(&mut self, previous: KeyId, name: &[u8], lead: &[u8]) -> KeyId {
         let id = self.intern(previous, name);
-        if id != REFUSED {
+        if id != REFUSED && lead.len() <= MAX_LEAD {
             self.keys[id as usize].set_lead(lead);
         }
         id
@@ -124,6 +130,9 @@ impl Keys {
 
     #[inline(never)]
     fn look_up(&mut self, previous: KeyId, name: &[u8]) -> KeyId {
+        if name.len() > MAX_NAME {
+            return REFUSED;
+        }
         let id = match self.by_name.get(name) {
             Some(&id) => id,
             None if self.keys.len() >= self.limit && !self.is_needed(name) => return REFUSED,

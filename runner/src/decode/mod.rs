@@ -848,7 +848,7 @@ impl Inner {
         let batch = &mut self.segment.batches[at as usize];
         let row = batch.push(step, time, rank, line.number, &mut self.segment.rows);
         batch.places[row as usize].evaluation = evaluation;
-        let seen = state.seen(rank);
+        let seen = self.runs.seen(run, rank);
         seen.course.see(&self.row, step);
         for field in &self.row.values {
             let mut mask = field.all;

@@ -1,5 +1,6 @@
 //! The runs of a stream, and what decoding remembers of each.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -28,6 +29,10 @@ pub(super) enum StepSource {
 
 /// No run: there were too many.
 pub(super) const NO_RUN: RunId = RunId::MAX;
+
+/// The most ranks that are told apart, of all runs together. A log may call
+/// anything `rank`.
+const MAX_RANKS: usize = 1 << 16;
 
 /// What is known of a series' last value, for detectors that want edges only.
 const UNSEEN: u8 = 0;
@@ -91,16 +96,6 @@ impl RunState {
             (None, StepSource::Bar) => bar,
             (None, StepSource::Epoch) => row.epoch,
             (None, _) => None,
-        }
-    }
-
-    /// What is known of the series of one rank.
-    #[inline]
-    pub(super) fn seen(&mut self, rank: u32) -> &mut Seen {
-        if rank == NO_RANK {
-            &mut self.seen
-        } else {
-            self.seen_by_rank.entry(rank).or_default()
         }
     }
 }
@@ -168,6 +163,8 @@ pub(super) struct Runs {
     project: Arc<str>,
     pub(super) focus: Focus,
     limit: usize,
+    /// The number of ranks known, of all runs.
+    ranks: usize,
     /// Records that were not kept because there were too many runs.
     pub(super) refused: u64,
 }
@@ -184,6 +181,7 @@ impl Runs {
             project: project.into(),
             focus: Focus::default(),
             limit,
+            ranks: 0,
             refused: 0,
         };
         runs.focus = runs.named(run);
@@ -218,11 +216,13 @@ impl Runs {
         counter: Counter,
     ) -> RunId {
         let died = std::mem::take(&mut self.focus.died);
-        let state = &mut self.states[run as usize];
         self.focus.latest = run;
-        if let Some(step) = state.own_step(row, bar)
+        if let Some(step) = self.state(run).own_step(row, bar)
             && run == self.focus.default
-            && state.seen(rank).course.restarts(row, step, counter, died)
+            && self
+                .seen(run, rank)
+                .course
+                .restarts(row, step, counter, died)
         {
             self.restart();
         }
@@ -300,6 +300,24 @@ impl Runs {
         &mut self.states[run as usize]
     }
 
+    /// What is known of the series of one rank of a run. When there are too many
+    /// ranks, the others count as none.
+    #[inline]
+    pub(super) fn seen(&mut self, run: RunId, rank: u32) -> &mut Seen {
+        let state = &mut self.states[run as usize];
+        if rank == NO_RANK {
+            return &mut state.seen;
+        }
+        match state.seen_by_rank.entry(rank) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if self.ranks >= MAX_RANKS => &mut state.seen,
+            Entry::Vacant(new) => {
+                self.ranks += 1;
+                new.insert(Seen::default())
+            }
+        }
+    }
+
     pub(super) fn states(&mut self) -> impl Iterator<Item = &mut RunState> {
         self.states.iter_mut()
     }
@@ -363,5 +381,23 @@ impl Runs {
             self.last = (key, id);
         }
         Some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_ranks_count_as_none() {
+        let mut runs = Runs::new("project", "run", 1);
+        for rank in 0..MAX_RANKS as u32 + 10 {
+            assert!(runs.seen(0, rank).is_edge(0, 0.5) == (rank as usize <= MAX_RANKS));
+        }
+        assert_eq!(runs.state(0).seen_by_rank.len(), MAX_RANKS);
+        // Those that are known stay told apart.
+        assert!(!runs.seen(0, 7).is_edge(0, 0.5));
+        assert!(runs.seen(0, 7).is_edge(1, 0.5));
+        assert!(runs.seen(0, 8).is_edge(1, 0.5));
     }
 }

@@ -11,6 +11,8 @@
 //! row. A database can only be read as a whole, so its bytes are kept in a
 //! temporary file until the end.
 
+mod bounds;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use tempfile::TempDir;
 use super::FileEntry;
 use crate::decode::format::{About, FileFormat, Line, Out};
 use crate::names::{Role, role};
+use bounds::Texts;
 
 pub(super) const ENTRY: FileEntry = FileEntry {
     about: About {
@@ -62,7 +65,8 @@ struct Spool {
 
 impl FileFormat for Database {
     fn push(&mut self, bytes: &[u8], _out: &mut Out<'_>) {
-        if self.failed.is_some() {
+        // No bytes at all are no database yet.
+        if self.failed.is_some() || bytes.is_empty() {
             return;
         }
         if let Err(error) = self.keep(bytes) {
@@ -116,14 +120,17 @@ impl Spool {
         drop(self.file);
         // A job that runs, or was killed, has its last rows beside the database.
         let log = with_suffix(Path::new(out.input()), "-wal");
-        let _ = std::fs::copy(log, with_suffix(&path, "-wal"));
+        let logged = std::fs::copy(log, with_suffix(&path, "-wal")).unwrap_or(0);
         // The copy is ours: recovering the log writes into it.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Connection::open_with_flags(&path, flags)?;
+        let mut database = Connection::open_with_flags(&path, flags)?;
+        let size = self.size + logged;
+        bounds::set(&mut database, size)?;
         // What a stranger's schema can do stays within the schema.
         database.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")?;
+        let mut texts = Texts::of(size);
         for table in tables(&database)? {
-            read_table(&database, &table, number, out)?;
+            read_table(&database, &table, &mut texts, number, out)?;
         }
         // Only a lost part of the last page goes unnoticed.
         let page: u32 = database.query_row("PRAGMA page_size", [], |row| row.get(0))?;
@@ -142,10 +149,24 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 fn tables(database: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = database.prepare(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'",
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN \
+         (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table')",
     )?;
     let names = statement.query_map([], |row| row.get(0))?;
     names.collect()
+}
+
+/// The columns that are stored. Others are computed when they are read, by
+/// whatever a stranger wrote.
+fn stored(database: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement =
+        database.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0")?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    names.collect()
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Tables that repeat what others have: alerts quote metrics, and `MLflow` keeps
@@ -157,21 +178,25 @@ fn is_other(table: &str) -> bool {
 fn read_table(
     database: &Connection,
     table: &str,
+    texts: &mut Texts,
     number: &mut u64,
     out: &mut Out<'_>,
 ) -> rusqlite::Result<()> {
     if is_other(table) {
         return Ok(());
     }
-    let quoted = table.replace('"', "\"\"");
-    let mut statement = database.prepare(&format!("SELECT * FROM \"{quoted}\""))?;
-    let columns = Columns::of(&statement.column_names().collect::<Vec<_>>());
-    let Some(columns) = columns else {
+    let names = stored(database, table)?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let Some(columns) = Columns::of(&names) else {
         return Ok(());
     };
+    let wanted: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    let query = format!("SELECT {} FROM {}", wanted.join(", "), quoted(table));
+    let mut statement = database.prepare(&query)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         *number += 1;
+        texts.take(row, names.len())?;
         columns.read(row, *number, out)?;
     }
     Ok(())
@@ -335,14 +360,15 @@ fn real(value: ValueRef<'_>) -> Option<f64> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::decode::formats::testing::{
         formats, malformed, records, records_in_chunks, records_of, runs,
     };
+    use crate::decode::{Decoder, Options, Tally};
 
     /// The bytes of a database made by these statements.
-    fn database(sql: &str) -> Vec<u8> {
+    pub(super) fn database(sql: &str) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("made.db");
         let made = Connection::open(&path).unwrap();
@@ -437,6 +463,17 @@ mod tests {
         }
         let empty = database("CREATE TABLE log (name TEXT, loss REAL)");
         assert!(malformed(&empty).1.unwrap().contains("no table"));
+    }
+
+    #[test]
+    fn no_bytes_are_no_database() {
+        let mut decoder = Decoder::new(Options {
+            format: Some("sqlite"),
+            ..Options::default()
+        });
+        decoder.push(b"");
+        decoder.finish();
+        assert_eq!(decoder.tally(), Tally::default());
     }
 
     #[test]
