@@ -52,6 +52,7 @@
 //! natively. Only [`export!`] knows about WebAssembly.
 
 pub mod batch;
+mod decimal;
 pub mod describe;
 pub mod finding;
 pub mod glob;
