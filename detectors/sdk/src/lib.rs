@@ -59,6 +59,8 @@ pub mod glob;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod glue;
+#[cfg(any(test, target_family = "wasm"))]
+mod memory;
 pub mod rlwatch;
 pub mod show;
 pub mod state;
