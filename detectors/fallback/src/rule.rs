@@ -1,5 +1,6 @@
 //! The rule: what each session began with, and what it has now.
 
+use runwatch_detector::stats::select;
 use runwatch_detector::{Parameters, glob};
 use serde::{Deserialize, Serialize};
 
@@ -197,8 +198,8 @@ impl Watch {
             return;
         }
         let mut calls: Vec<u64> = self.sessions.iter().map(|session| session.call).collect();
-        calls.sort_unstable();
-        let last = calls.get(calls.len() / 4).copied().unwrap_or_default();
+        let quarter = calls.len() / 4;
+        let last = select(&mut calls, quarter, u64::lt).unwrap_or_default();
         self.forget(tell, |session| session.call <= last);
     }
 

@@ -1,7 +1,7 @@
 //! The rule, for one series of one rank.
 
 use runwatch_detector::state::{Begin, Ended, Move, Progress, Recovery};
-use runwatch_detector::stats::RollingMedian;
+use runwatch_detector::stats::{RollingMedian, sort};
 use runwatch_detector::{Parameters, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -244,7 +244,7 @@ impl Watch {
             return None;
         }
         let mut known = self.window.values().to_vec();
-        known.sort_unstable_by(f64::total_cmp);
+        sort(&mut known);
         let highest = known.last().copied();
         let median = known.get(known.len().saturating_sub(1) / 2).copied();
         let ratio = median.map_or(1.0, |median| value / median);

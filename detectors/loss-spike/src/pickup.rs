@@ -5,6 +5,8 @@
 //! lies where it lay. This holds for the mean over tokens in nats; the losses of
 //! diffusion and of small fine-tunings, mostly below 1, do jump.
 
+use runwatch_detector::stats::sort;
+
 /// The losses, in nats, of which a few values say what is usual: up to that of
 /// guessing among 160 000 tokens.
 const NATS: std::ops::Range<f64> = 1.0..12.0;
@@ -38,7 +40,7 @@ pub(crate) fn surprise(known: &[f64], value: f64, rise: f64) -> Option<Surprise>
     }
     let high = known.iter().copied().fold(low, f64::max);
     let mut sorted = known.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
+    sort(&mut sorted);
     let median = *sorted.get((sorted.len() - 1) / 2)?;
     let climbs = known.len() >= CLIMBS
         && known.iter().zip(known.iter().skip(1)).all(|(a, b)| a < b)

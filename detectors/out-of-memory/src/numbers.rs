@@ -11,6 +11,8 @@
 //! RESOURCE_EXHAUSTED: Out of memory while trying to allocate 549755813888 bytes.
 //! ```
 
+use runwatch_detector::text;
+
 /// Figures in GiB.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Numbers {
@@ -146,7 +148,7 @@ fn digits(text: &str) -> Option<u32> {
 }
 
 fn gib(amount: &str, unit: &str) -> Option<f64> {
-    let amount: f64 = amount.parse().ok()?;
+    let amount = text::number(amount)?;
     let bytes = match unit {
         "bytes" | "B" => 1.0,
         "KiB" | "KB" => 1024.0,

@@ -2,6 +2,7 @@
 
 use runwatch_detector::Parameters;
 use runwatch_detector::state::{Move, Progress};
+use runwatch_detector::stats::sort;
 use serde::{Deserialize, Serialize};
 
 /// Into so many blocks the window is divided.
@@ -212,6 +213,6 @@ fn theil_sen(means: &[(f64, i64)]) -> f64 {
     let mut slopes: Vec<f64> = pairs(means)
         .map(|(gap, difference)| difference / gap as f64)
         .collect();
-    slopes.sort_unstable_by(f64::total_cmp);
+    sort(&mut slopes);
     slopes.get(slopes.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -1,6 +1,7 @@
 //! Single rewards form two groups, for one rank.
 
 use runwatch_detector::Parameters;
+use runwatch_detector::stats::sort;
 use serde::{Deserialize, Serialize};
 
 use super::dip;
@@ -81,7 +82,7 @@ impl Groups {
     }
 
     fn test(&mut self, settings: &Settings) -> Seen {
-        self.rewards.sort_unstable_by(f64::total_cmp);
+        sort(&mut self.rewards);
         let Some((dip, p)) = test(&self.rewards) else {
             return Seen::Nothing;
         };

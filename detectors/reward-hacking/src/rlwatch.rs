@@ -4,6 +4,7 @@ use runwatch_detector::prelude::*;
 use runwatch_detector::rlwatch::{self, Ends, FLOOR, History, Level, Seen, at_least, mean};
 use runwatch_detector::show::{number, place, times};
 use runwatch_detector::state;
+use runwatch_detector::stats::sort;
 use serde::{Deserialize, Serialize};
 
 use super::dip;
@@ -173,7 +174,7 @@ impl Watch {
     /// A statistic and its p.
     fn bimodality(&self, diptest: bool) -> (f64, f64) {
         let mut sorted: Vec<f64> = self.rewards.iter().collect();
-        sorted.sort_unstable_by(f64::total_cmp);
+        sort(&mut sorted);
         if diptest {
             let dip = dip::statistic(&sorted);
             (dip, dip::p_value(sorted.len(), dip))

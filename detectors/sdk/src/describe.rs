@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use crate::decimal;
+
 /// Facts about the run: `project`, `run`, `host`.
 ///
 /// A list and not a map: it is short, and a map's code would be the larger part
@@ -133,7 +135,7 @@ impl Parameter {
     /// A number.
     #[must_use]
     pub fn number(name: &str, default: f64) -> Self {
-        Self::new(name, Kind::Number, default.to_string())
+        Self::new(name, Kind::Number, decimal::plain(default))
     }
 
     /// A whole number.
@@ -176,15 +178,15 @@ impl Parameter {
 
     /// Sets the smallest valid value.
     #[must_use]
-    pub fn min(mut self, min: impl Display) -> Self {
-        self.limits.push(("min".into(), min.to_string()));
+    pub fn min(mut self, min: impl Into<f64>) -> Self {
+        self.limits.push(("min".into(), decimal::plain(min.into())));
         self
     }
 
     /// Sets the largest valid value.
     #[must_use]
-    pub fn max(mut self, max: impl Display) -> Self {
-        self.limits.push(("max".into(), max.to_string()));
+    pub fn max(mut self, max: impl Into<f64>) -> Self {
+        self.limits.push(("max".into(), decimal::plain(max.into())));
         self
     }
 
@@ -201,10 +203,14 @@ impl Parameter {
 pub struct Parameters(pub Vec<(String, String)>);
 
 impl Parameters {
-    fn parse<T: std::str::FromStr>(&self, name: &str, kind: &str) -> Result<T, String> {
+    fn parse<T>(
+        &self,
+        name: &str,
+        kind: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, String> {
         let text = self.text(name)?;
-        text.parse()
-            .map_err(|_| format!("parameter `{name}` is `{text}`, which is not {kind}"))
+        parse(text).ok_or_else(|| format!("parameter `{name}` is `{text}`, which is not {kind}"))
     }
 
     /// The value of a `number`.
@@ -212,7 +218,7 @@ impl Parameters {
     /// # Errors
     /// When it is missing or no number, which the runner has ruled out.
     pub fn number(&self, name: &str) -> Result<f64, String> {
-        self.parse(name, "a number")
+        self.parse(name, "a number", decimal::parse)
     }
 
     /// The value of an `integer` that counts something.
@@ -220,7 +226,7 @@ impl Parameters {
     /// # Errors
     /// When it is missing or not a whole number from 0 on.
     pub fn count(&self, name: &str) -> Result<usize, String> {
-        self.parse(name, "a whole number from 0 on")
+        self.parse(name, "a whole number from 0 on", |text| text.parse().ok())
     }
 
     /// The value of a `boolean`.
@@ -228,7 +234,7 @@ impl Parameters {
     /// # Errors
     /// When it is missing or neither `true` nor `false`.
     pub fn boolean(&self, name: &str) -> Result<bool, String> {
-        self.parse(name, "`true` or `false`")
+        self.parse(name, "`true` or `false`", |text| text.parse().ok())
     }
 
     /// The value of a `text`.
@@ -327,14 +333,14 @@ impl Interest {
     /// A call of `tick` every so many seconds of stream time.
     #[must_use]
     pub fn tick(seconds: f64) -> Self {
-        Self::new("tick", &seconds.to_string())
+        Self::new("tick", &decimal::plain(seconds))
     }
 
     /// Of these ticks only those that come when no row has come for so many
     /// seconds: the first right then. A run that goes on costs none.
     #[must_use]
     pub fn after_silence(mut self, seconds: f64) -> Self {
-        self.options.push(("after".into(), seconds.to_string()));
+        self.options.push(("after".into(), decimal::plain(seconds)));
         self
     }
 

@@ -52,12 +52,15 @@
 //! natively. Only [`export!`] knows about WebAssembly.
 
 pub mod batch;
+mod decimal;
 pub mod describe;
 pub mod finding;
 pub mod glob;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod glue;
+#[cfg(any(test, target_family = "wasm"))]
+mod memory;
 pub mod rlwatch;
 pub mod show;
 pub mod state;

@@ -59,7 +59,7 @@ pub fn window(default: i64) -> Parameter {
     Parameter::integer("rlwatch-window", default)
         .unit("values")
         .min(2)
-        .max(LONGEST)
+        .max(LONGEST as u32)
         .doc("Under rule `rlwatch`: the window of the baseline, the current value included.")
 }
 

@@ -1,6 +1,7 @@
 //! Numbers as people write them, for titles and messages.
 
 use crate::batch::{NO_RANK, Point};
+use crate::decimal::{self, Decimal};
 
 /// A number with up to four significant digits: `2.31`, `0.0123`, `1.2e-5`,
 /// `12800`, `NaN`, `+Infinity`.
@@ -65,25 +66,16 @@ fn digits(value: f64, digits: usize) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    // Rounded first, so that 9.9999 is seen as 10.
-    let scientific = format!("{value:.*e}", digits - 1);
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    match exponent {
-        -3..=6 => {
-            let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
-            trim(&format!("{value:.decimals$}"))
-        }
-        _ => format!("{}e{exponent}", trim(mantissa)),
-    }
-}
-
-fn trim(text: &str) -> String {
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text.to_owned()
-    }
+    let sign = if value < 0.0 { "-" } else { "" };
+    let size = value.abs();
+    let rounded = Decimal::rounded(size, digits);
+    let text = match digits as i32 - 1 - rounded.decimals {
+        -3..=6 if rounded.decimals >= 0 => rounded.trimmed().plain(),
+        // Whole numbers are written in full.
+        -3..=6 => decimal::scaled(size, 0).unwrap_or(0).to_string(),
+        _ => rounded.trimmed().scientific(),
+    };
+    format!("{sign}{text}")
 }
 
 #[cfg(test)]

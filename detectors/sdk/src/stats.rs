@@ -9,8 +9,10 @@
 use serde::{Deserialize, Serialize};
 
 mod logs;
+mod order;
 
 pub use logs::{Level, LogWindow, MAD_TO_SD};
+pub use order::{select, sort};
 
 /// The longest window.
 pub const LONGEST: usize = 256;
@@ -82,13 +84,11 @@ fn middle(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if used == 0 {
         return (f64::NAN, f64::NAN);
     }
-    let (lower, &mut upper, _) = keys[..used].select_nth_unstable(used / 2);
-    let below = lower
-        .iter()
-        .copied()
-        .max()
-        .filter(|_| used.is_multiple_of(2));
-    (from_key(below.unwrap_or(upper)), from_key(upper))
+    let keys = &mut keys[..used];
+    let upper = select(keys, used / 2, i64::lt).unwrap_or_default();
+    let lower = keys[..used / 2].iter().copied().max();
+    let lower = lower.filter(|_| used.is_multiple_of(2));
+    (from_key(lower.unwrap_or(upper)), from_key(upper))
 }
 
 /// The value with `rank` values before it in order, NaN if there are fewer.
@@ -98,10 +98,7 @@ fn ranked(values: &[f64], rank: usize) -> f64 {
         *key = to_key(*value);
     }
     let keys = &mut keys[..values.len().min(LONGEST)];
-    if rank >= keys.len() {
-        return f64::NAN;
-    }
-    from_key(*keys.select_nth_unstable(rank).1)
+    select(keys, rank, i64::lt).map_or(f64::NAN, from_key)
 }
 
 /// Integers in the order of the values: selecting among them is faster.

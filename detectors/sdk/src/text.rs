@@ -37,6 +37,12 @@ pub fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
+/// The number that a text is: `12`, `-0.5`, `1e-3`; not `nan` or `inf`.
+#[must_use]
+pub fn number(text: &str) -> Option<f64> {
+    crate::decimal::parse(text)
+}
+
 /// The first line that is not blank.
 #[must_use]
 pub fn first_line(text: &str) -> &str {

@@ -1,6 +1,6 @@
 //! The rules, for the ranks of a run.
 
-use runwatch_detector::stats::{MAD_TO_SD, Ring, median};
+use runwatch_detector::stats::{MAD_TO_SD, Ring, median, select};
 use runwatch_detector::{NO_RANK, Parameters, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -236,7 +236,7 @@ impl Watch {
         if steps.len() < LEAST {
             return None;
         }
-        Some((*steps.select_nth_unstable(middle).1, time))
+        Some((select(&mut steps, middle, i64::lt)?, time))
     }
 
     /// A step time of a rank. Says which ranks are slower than the others, or
@@ -338,7 +338,7 @@ impl Peers {
 /// The (upper) median of at least one value.
 fn middle(values: &mut [f64]) -> f64 {
     let at = values.len() / 2;
-    *values.select_nth_unstable_by(at, f64::total_cmp).1
+    select(values, at, |a, b| a.total_cmp(b).is_lt()).unwrap_or(f64::NAN)
 }
 
 impl Rank {
