@@ -7,6 +7,7 @@
 
 use runwatch_detector::prelude::*;
 use runwatch_detector::rlwatch as compat;
+use runwatch_detector::show::number;
 use runwatch_detector::state::{self, Episode};
 use runwatch_detector::{Roles, Series};
 
@@ -135,7 +136,9 @@ impl Detector for AdvantageVariance {
         );
         if ratio > single {
             return Err(format!(
-                "`ratio` ({ratio}) must not be more than `single-ratio` ({single})"
+                "`ratio` ({ratio}) must not be more than `single-ratio` ({single})",
+                ratio = number(ratio),
+                single = number(single)
             ));
         }
         let rlwatch = compat::is_chosen(parameters)?

@@ -126,8 +126,9 @@ impl Spread {
             return None;
         }
         let quiet = value < set.ratio * self.window.at_least();
-        if quiet && self.open.is_none() && self.since < EVERY {
-            self.since += 1;
+        let due = self.since >= EVERY;
+        if quiet && self.open.is_none() && !(due && self.may_have_grown(set)) {
+            self.since = if due { 0 } else { self.since + 1 };
             self.hits <<= 1;
             self.window.push(value);
             return None;
@@ -160,6 +161,13 @@ impl Spread {
             })
         };
         self.report(set, value, hit, leap)
+    }
+
+    /// False only if the median is not that far above the start.
+    #[inline(never)]
+    fn may_have_grown(&self, set: &Settings) -> bool {
+        let start = self.start.filter(|start| *start > 0.0);
+        start.is_some_and(|start| !self.window.is_at_most(set.slow * start))
     }
 
     fn report(

@@ -5,41 +5,46 @@
 //!     cargo run --release -p bench -- pickup FILE.csv …
 //!     cargo run --release -p bench -- splice LABELS.jsonl FOLDER
 //!
-//! `cost` prints nanoseconds per point, `replay` every finding, `pickup` what is
+//! `cost` prints nanoseconds per row and their sum, `replay` every finding, `pickup` what is
 //! raised on healthy logs that begin in the middle, `splice` how many incidents
 //! put into healthy runs are found, and how soon. A file has a header; its
 //! column `step` counts the rows, `rank` and `unix_time` are what they say, the
 //! others are metrics; an empty cell is "not logged".
 
-use std::time::Instant;
+use runwatch_detector::testing::{Harness, Row};
+use runwatch_detector::{Detector, NO_ROW, State};
 
-use advantage_variance::AdvantageVariance;
-use clip_fraction::ClipFraction;
-use data_stall::DataStall;
-use divergence::Divergence;
-use entropy_collapse::EntropyCollapse;
-use gate_collapse::GateCollapse;
-use grad_norm::GradNorm;
-use heartbeat::Heartbeat;
-use kl_explosion::KlExplosion;
-use length_explosion::LengthExplosion;
-use loss_flatline::LossFlatline;
-use loss_spike::LossSpike;
-use lr_schedule::LrSchedule;
-use non_finite::NonFinite;
-use outlier::Outlier;
-use overfit::Overfit;
-use plateau::Plateau;
-use reward_collapse::RewardCollapse;
-use reward_drift::RewardDrift;
-use reward_hacking::RewardHacking;
-use runwatch_detector::testing::{Harness, Noise, Row};
-use runwatch_detector::{Batch, Detector, NO_RANK, NO_ROW, Series, State};
-use straggler::Straggler;
-use throughput::Throughput;
-
+mod cost;
 mod labelled;
 mod splice;
+
+/// The types of the detectors.
+mod detectors {
+    pub(crate) use advantage_variance::AdvantageVariance;
+    pub(crate) use clip_fraction::ClipFraction;
+    pub(crate) use data_stall::DataStall;
+    pub(crate) use divergence::Divergence;
+    pub(crate) use entropy_collapse::EntropyCollapse;
+    pub(crate) use gate_collapse::GateCollapse;
+    pub(crate) use grad_norm::GradNorm;
+    pub(crate) use heartbeat::Heartbeat;
+    pub(crate) use kl_explosion::KlExplosion;
+    pub(crate) use length_explosion::LengthExplosion;
+    pub(crate) use loss_flatline::LossFlatline;
+    pub(crate) use loss_spike::LossSpike;
+    pub(crate) use lr_schedule::LrSchedule;
+    pub(crate) use non_finite::NonFinite;
+    pub(crate) use outlier::Outlier;
+    pub(crate) use overfit::Overfit;
+    pub(crate) use plateau::Plateau;
+    pub(crate) use reward_collapse::RewardCollapse;
+    pub(crate) use reward_drift::RewardDrift;
+    pub(crate) use reward_hacking::RewardHacking;
+    pub(crate) use straggler::Straggler;
+    pub(crate) use throughput::Throughput;
+}
+
+use detectors::*;
 
 type Run = Vec<Row>;
 
@@ -71,28 +76,7 @@ fn main() -> Result<(), String> {
     let task = arguments.next().unwrap_or_default();
     let files: Vec<String> = arguments.collect();
     match task.as_str() {
-        "cost" if files.is_empty() => {
-            cost::<LossSpike>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<Divergence>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<Plateau>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<LossFlatline>("made up", "loss", &healthy("loss", 0.02))?;
-            cost::<LrSchedule>("made up", "lr", &healthy("lr", 0.0))?;
-            cost::<GradNorm>("made up", "grad_norm", &healthy("grad_norm", 0.1))?;
-            cost::<Throughput>("made up", "step_time", &healthy("step_time", 0.02))?;
-            cost::<Heartbeat>("made up", "step_time", &healthy("step_time", 0.02))?;
-            cost::<Straggler>("made up", "step_time", &healthy("step_time", 0.02))?;
-            cost::<DataStall>("made up", "data_time", &healthy("data_time", 0.02))?;
-            cost::<Outlier>("made up", "anything", &healthy("anything", 0.1))?;
-            cost::<KlExplosion>("made up", "kl", &healthy("kl", 0.5))?;
-            cost::<AdvantageVariance>("made up", "advantage_std", &healthy("advantage_std", 0.1))?;
-            cost::<RewardHacking>("made up", "reward_mean", &healthy("reward_mean", 0.1))?;
-            cost::<RewardDrift>("made up", "reward_mean", &healthy("reward_mean", 0.1))
-        }
-        "cost" => files.iter().try_for_each(|file| {
-            let run = read(file)?;
-            cost::<LossSpike>(file, "loss", &run)?;
-            cost::<GradNorm>(file, "grad_norm", &run)
-        }),
+        "cost" => cost::all(&files),
         "replay" => files.iter().try_for_each(|file| {
             let run = read(file)?;
             REPLAYS.iter().try_for_each(|replay| replay(file, &run))?;
@@ -130,16 +114,6 @@ const REPLAYS: &[fn(&str, &Run) -> Result<(), String>] = &[
     replay::<LengthExplosion>,
     replay::<GateCollapse>,
 ];
-
-/// Something that falls as in training, with noise.
-fn healthy(name: &str, sd: f64) -> Run {
-    let mut noise = Noise::new(1);
-    let falls = |step: i64| 2.0 + 8.0 / (1.0 + step as f64 / 500.0);
-    let mut value = |step| falls(step) * (1.0 + sd * noise.normal());
-    (0..100_000)
-        .map(|step| Row::new(step, &[(name, value(step))]))
-        .collect()
-}
 
 fn text(path: &str) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
@@ -243,51 +217,4 @@ fn play<D: Detector>(run: &[Row]) -> Vec<labelled::Alert> {
             severity: it.severity,
         })
         .collect()
-}
-
-fn cost<D: Detector>(file: &str, metric: &str, run: &Run) -> Result<(), String> {
-    let of = |row: &Row| {
-        row.metrics
-            .iter()
-            .find(|(name, _)| name == metric)
-            .map(|found| found.1)
-    };
-    let (steps, values): (Vec<i64>, Vec<f64>) = run
-        .iter()
-        .filter_map(|row| Some((row.step, of(row)?)))
-        .unzip();
-    let rows = steps.len();
-    let series = [Series {
-        index: 0,
-        name: metric.to_owned(),
-        source: metric.to_owned(),
-    }];
-    let (times, ranks, indices) = (vec![f64::NAN; rows], vec![NO_RANK; rows], vec![0; rows]);
-    let places: Vec<u32> = (0..1024).collect();
-    let mut best = f64::INFINITY;
-    for _ in 0..20 {
-        let mut detector = Harness::<D>::new()?.detector;
-        let mut findings = Vec::new();
-        let start = Instant::now();
-        for from in (0..rows).step_by(1024) {
-            let part = from..rows.min(from + 1024);
-            let batch = Batch {
-                steps: &steps[part.clone()],
-                times: &times[part.clone()],
-                ranks: &ranks[part.clone()],
-                indices: &indices[part.clone()],
-                rows: &places[..part.len()],
-                values: &values[part],
-                texts: &[],
-                series: &series,
-            };
-            detector.observe(&batch, &mut findings);
-        }
-        best = best.min(start.elapsed().as_secs_f64() / rows as f64 * 1e9);
-    }
-    if rows > 0 {
-        let file = file.rsplit('/').next().unwrap_or(file);
-        println!("{file} {metric}: {rows} points, {best:.1} ns a point");
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The rule, for one series of one rank.
 
+use runwatch_detector::show::number;
 use runwatch_detector::state::{Move, Progress};
 use runwatch_detector::stats::{Ring, median};
 use runwatch_detector::{Parameters, Severity};
@@ -25,7 +26,9 @@ impl Settings {
         let (warning, info) = (parameters.number("warning")?, parameters.number("info")?);
         if warning < info {
             return Err(format!(
-                "`warning` ({warning}) must not be less than `info` ({info})"
+                "`warning` ({warning}) must not be less than `info` ({info})",
+                warning = number(warning),
+                info = number(info)
             ));
         }
         let hold = parameters.count("hold")?.max(1);

@@ -1,5 +1,6 @@
 //! The rule, for one rank.
 
+use runwatch_detector::show::number;
 use runwatch_detector::state::{Move, Progress};
 use runwatch_detector::stats::{Ring, median};
 use runwatch_detector::{Parameters, Severity};
@@ -36,7 +37,9 @@ impl Settings {
         );
         if critical_share < share {
             return Err(format!(
-                "`critical-share` ({critical_share}) must not be less than `share` ({share})"
+                "`critical-share` ({critical_share}) must not be less than `share` ({share})",
+                critical_share = number(critical_share),
+                share = number(share)
             ));
         }
         Ok(Self {

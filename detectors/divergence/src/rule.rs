@@ -1,5 +1,6 @@
 //! The rule, for one series of one rank.
 
+use runwatch_detector::show::number;
 use runwatch_detector::state::{Ended, Move, Progress};
 use runwatch_detector::stats::Ewma;
 use runwatch_detector::{Parameters, Severity};
@@ -43,7 +44,9 @@ impl Settings {
         );
         if critical < rise {
             return Err(format!(
-                "`critical-rise` ({critical}) must not be less than `rise` ({rise})"
+                "`critical-rise` ({critical}) must not be less than `rise` ({rise})",
+                critical = number(critical),
+                rise = number(rise)
             ));
         }
         let span = parameters.count("span")?;

@@ -1,5 +1,6 @@
 //! The rule, for one rank.
 
+use runwatch_detector::show::number;
 use runwatch_detector::stats::{Ring, median};
 use runwatch_detector::{Parameters, Severity};
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,9 @@ impl Settings {
         let warning_fraction = parameters.number("warning-fraction")?;
         if fraction > warning_fraction {
             return Err(format!(
-                "`fraction` ({fraction}) must not be more than `warning-fraction` ({warning_fraction})"
+                "`fraction` ({fraction}) must not be more than `warning-fraction` ({warning_fraction})",
+                fraction = number(fraction),
+                warning_fraction = number(warning_fraction)
             ));
         }
         Ok(Self {

@@ -1,5 +1,6 @@
 //! The rule, for one series of one rank.
 
+use runwatch_detector::show::number;
 use runwatch_detector::state::{Begin, Ended, Move, Progress, Recovery};
 use runwatch_detector::stats::{RollingMedian, sort};
 use runwatch_detector::{Parameters, Severity};
@@ -46,7 +47,10 @@ impl Settings {
         if warning > critical || critical > single {
             return Err(format!(
                 "`warning-ratio` ({warning}), `critical-ratio` ({critical}) and `single-ratio` \
-                 ({single}) must not fall"
+                 ({single}) must not fall",
+                warning = number(warning),
+                critical = number(critical),
+                single = number(single)
             ));
         }
         let (hold, zero_rows) = (parameters.count("hold")?, parameters.count("zero-rows")?);

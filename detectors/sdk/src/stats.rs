@@ -182,6 +182,13 @@ impl RollingMedian {
         }
     }
 
+    /// Whether the median is at most this, by counting: cheaper than the median.
+    #[must_use]
+    pub fn is_at_most(&self, limit: f64) -> bool {
+        let values = &self.ring.values;
+        2 * count(values, |value| value > limit) < values.len()
+    }
+
     /// The median, NaN if the window is empty.
     pub fn median(&mut self) -> f64 {
         let median = median(&self.ring.values);
@@ -225,10 +232,17 @@ impl Ewma {
     }
 
     /// Takes a value in. It must be finite.
+    #[inline]
     pub fn push(&mut self, value: f64) {
         self.count = self.count.saturating_add(1);
         // The first values count alike: the mean starts as an ordinary one.
-        let weight = self.weight.max(1.0 / f64::from(self.count));
+        // After them there is nothing to divide.
+        let count = f64::from(self.count);
+        let weight = if self.weight * count < 2.0 {
+            self.weight.max(1.0 / count)
+        } else {
+            self.weight
+        };
         let delta = value - self.mean;
         self.mean += weight * delta;
         self.variance = (1.0 - weight) * (self.variance + weight * delta * delta);

@@ -1,5 +1,6 @@
 //! The rules, for the ranks of a run.
 
+use runwatch_detector::show::number;
 use runwatch_detector::stats::{MAD_TO_SD, Ring, median, select};
 use runwatch_detector::{NO_RANK, Parameters, Severity};
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,10 @@ impl Settings {
         if notice > rise || rise > critical_rise {
             return Err(format!(
                 "`notice` ({notice}) must not be more than `rise` ({rise}), and that not more than \
-                 `critical-rise` ({critical_rise})"
+                 `critical-rise` ({critical_rise})",
+                notice = number(notice),
+                rise = number(rise),
+                critical_rise = number(critical_rise)
             ));
         }
         let steps = parameters.number("steps")?;

@@ -2,6 +2,7 @@
 //!
 //! Everything is seconds per step, up to a factor: of a rate its inverse.
 
+use runwatch_detector::show::number;
 use runwatch_detector::state::{Move, Progress};
 use runwatch_detector::stats::{MAD_TO_SD, Ring, median};
 use runwatch_detector::{Parameters, Severity};
@@ -61,7 +62,10 @@ impl Settings {
         if notice > rise || rise > critical_rise {
             return Err(format!(
                 "`notice` ({notice}) must not be more than `rise` ({rise}), and that not more than \
-                 `critical-rise` ({critical_rise})"
+                 `critical-rise` ({critical_rise})",
+                notice = number(notice),
+                rise = number(rise),
+                critical_rise = number(critical_rise)
             ));
         }
         let drift = parameters.number("drift")?;
