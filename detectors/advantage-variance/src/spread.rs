@@ -126,16 +126,16 @@ impl Spread {
             return None;
         }
         let quiet = value < set.ratio * self.window.at_least();
+        // Every value counts, lest it depend on how good the bound happens to be.
         let due = self.since >= EVERY;
+        self.since = if due { 0 } else { self.since + 1 };
         if quiet && self.open.is_none() && !(due && self.may_have_grown(set)) {
-            self.since = if due { 0 } else { self.since + 1 };
             self.hits <<= 1;
             self.window.push(value);
             return None;
         }
         let before = self.window.median();
-        let grown = std::mem::take(&mut self.since) >= EVERY
-            && self.start.is_some_and(|start| before > set.slow * start);
+        let grown = due && self.start.is_some_and(|start| before > set.slow * start);
         // Zeros are no baseline, and no hit.
         let ratio = if before > 0.0 { value / before } else { 0.0 };
         self.window.push(if before > 0.0 {

@@ -4,6 +4,8 @@ use runwatch_detector::{Description, Detector, Finding, Parameters, Severity, St
 
 use super::AdvantageVariance;
 
+mod naive;
+
 fn defaults() -> Parameters {
     AdvantageVariance::describe().defaults()
 }

@@ -68,8 +68,10 @@ impl<T> Keyed<T> {
     }
 
     fn place(&mut self, key: (u32, u32), new: impl FnOnce() -> T) -> usize {
-        if self.is_at(self.last + 1, key) {
-            return self.last + 1;
+        for next in [self.last + 1, 0] {
+            if self.is_at(next, key) {
+                return next;
+            }
         }
         let found = self
             .entries
