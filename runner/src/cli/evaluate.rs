@@ -87,6 +87,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         ending = Ending::Input;
     }
     reading.pipeline.finish("unknown", &mut reading.alerts);
+    // A name for rows that name no run is a run only if there are any.
+    reading.histories.retain(|run| !run.steps.is_empty());
     let fired: Vec<Fired> = reading.alerts.iter().filter_map(fired).collect();
     let report = score(&labels, &reading.histories, &fired, &detectors);
     if args.json {
@@ -208,9 +210,9 @@ fn table(report: &Report) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "{:<20} {:>6} {:>10} {:>8}   {:>22}   {:>22}",
+        "{:<20} {:>8} {:>10} {:>8}   {:>22}   {:>22}",
         "detector",
-        "found",
+        "recall",
         "precision",
         "latency",
         "false warnings / 10k",
@@ -221,8 +223,8 @@ fn table(report: &Report) -> String {
         let (precision, latency) = (precision(detector), median(&detector.latencies));
         let _ = writeln!(
             text,
-            "{name:<20} {:>6} {precision:>10} {latency:>8}   {:>22}   {:>22}",
-            detector.found,
+            "{name:<20} {:>8} {precision:>10} {latency:>8}   {:>22}   {:>22}",
+            recall(detector),
             rate(report, warnings),
             rate(report, criticals),
         );
@@ -301,6 +303,14 @@ fn list(text: &mut String, heading: &str, verdicts: &[Verdict], none: &str) {
 fn rate(report: &Report, wrong: u64) -> String {
     let (rate, bound) = report.rate(wrong);
     format!("{rate:.2} (< {bound:.2})")
+}
+
+/// `7 of 9`: the incidents that it told, of those that are its business.
+fn recall(detector: &PerDetector) -> String {
+    match detector.incidents {
+        0 => "-".to_owned(),
+        all => format!("{} of {all}", detector.found),
+    }
 }
 
 fn precision(detector: &PerDetector) -> String {

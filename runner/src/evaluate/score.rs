@@ -50,13 +50,15 @@ pub struct Verdict {
 /// One detector's record.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PerDetector {
-    /// Incidents that it told first.
+    /// Incidents that are its business.
+    pub incidents: u64,
+    /// Of these, the ones that it told.
     pub found: u64,
     /// Firing alerts about incidents.
     pub right: u64,
     /// Firing alerts about nothing, by severity: info, warning, critical.
     pub wrong: [u64; 3],
-    /// Rows from the onset to the alert of each incident that it told first.
+    /// Rows from the onset to its first alert about each incident that it told.
     pub latencies: Vec<u64>,
 }
 
@@ -83,6 +85,25 @@ pub struct Report {
     pub wrong: Vec<Fired>,
     /// Runs with labels that were not read.
     pub unread: Vec<String>,
+}
+
+impl PerDetector {
+    /// Counts an incident that is its business, given its own alerts.
+    fn tell<'a>(
+        &mut self,
+        incident: &Label,
+        run: &History,
+        own: impl Iterator<Item = &'a &'a Fired>,
+    ) {
+        self.incidents += 1;
+        let told = own
+            .filter(|alert| incident.covers(alert.step))
+            .map(|alert| alert.step);
+        if let Some(step) = told.min() {
+            self.found += 1;
+            self.latencies.push(latency(incident, run, step));
+        }
+    }
 }
 
 impl Report {
@@ -154,10 +175,14 @@ fn one_run(labels: &Labels, run: &History, fired: &[&Fired], report: &mut Report
             .filter(|alert| incident.is_told_by(&alert.detector) && incident.covers(alert.step))
             .min_by_key(|alert| alert.step);
         let verdict = verdict(incident, run, first.copied());
-        if let (Some(alert), Some(latency)) = (&verdict.alert, verdict.latency) {
-            let detector = report.detectors.entry(alert.detector.clone()).or_default();
-            detector.found += 1;
-            detector.latencies.push(latency);
+        for (name, detector) in &mut report.detectors {
+            if incident.is_told_by(name) {
+                detector.tell(
+                    incident,
+                    run,
+                    fired.iter().filter(|it| it.detector == *name),
+                );
+            }
         }
         report.incidents.push(verdict);
     }
@@ -215,15 +240,19 @@ impl Label {
     }
 }
 
-fn verdict(label: &Label, run: &History, alert: Option<&Fired>) -> Verdict {
+/// Rows from the onset to a step; 0 if the step comes first.
+fn latency(label: &Label, run: &History, step: i64) -> u64 {
     let rows_before = |step: i64| run.steps.iter().filter(|&&at| at < step).count() as u64;
+    rows_before(step).saturating_sub(rows_before(label.onset))
+}
+
+fn verdict(label: &Label, run: &History, alert: Option<&Fired>) -> Verdict {
     Verdict {
         run: label.run.clone(),
         kind: label.kind.clone(),
         onset: label.onset,
         alert: alert.cloned(),
-        latency: alert
-            .map(|alert| rows_before(alert.step).saturating_sub(rows_before(label.onset))),
+        latency: alert.map(|alert| latency(label, run, alert.step)),
     }
 }
 
@@ -271,7 +300,12 @@ mod tests {
             history("fine", 100),
             history("fine#2", 100),
         ];
-        let report = score(&labels, &runs, &alerts, &["loss-spike".to_owned()]);
+        let report = score(
+            &labels,
+            &runs,
+            &alerts,
+            &["loss-spike", "divergence"].map(str::to_owned),
+        );
         assert_eq!((report.runs, report.rows, report.healthy_runs), (3, 300, 2));
         // 480 to 600 are steps of thirteen rows.
         assert_eq!(report.healthy_rows, 287);
@@ -280,6 +314,13 @@ mod tests {
         assert_eq!(report.incidents[1].alert, None, "nobody told the explosion");
         assert_eq!(report.detectors["loss-spike"].wrong, [1, 0, 0]);
         assert_eq!(report.detectors["loss-spike"].right, 1);
+        let told = |name: &str| {
+            (
+                report.detectors[name].found,
+                report.detectors[name].incidents,
+            )
+        };
+        assert_eq!((told("loss-spike"), told("divergence")), ((1, 1), (0, 1)));
         assert_eq!(report.detectors["throughput"].wrong, [0; 3]);
         assert_eq!(report.wrong_by_severity(), [2, 1, 0]);
         assert_eq!(report.disturbed, [2, 1]);
