@@ -91,8 +91,10 @@ fn main() -> Result<(), String> {
     }
 }
 
+type Replay = fn(&str, &Run) -> Result<(), String>;
+
 /// What `replay` runs, beside the heartbeat, which needs a clock.
-const REPLAYS: &[fn(&str, &Run) -> Result<(), String>] = &[
+const REPLAYS: &[Replay] = &[
     replay::<NonFinite>,
     replay::<LossSpike>,
     replay::<Divergence>,
