@@ -203,7 +203,7 @@ fn a_million_metrics_are_bounded() {
     assert!(
         output
             .text()
-            .starts_with("CRITICAL non-finite run=default/x step=1000 ")
+            .contains("\nCRITICAL non-finite run=default/x step=1000 ")
     );
 }
 

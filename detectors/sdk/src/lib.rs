@@ -59,8 +59,6 @@ pub mod glob;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod glue;
-#[cfg(any(test, target_family = "wasm"))]
-mod memory;
 pub mod rlwatch;
 pub mod show;
 pub mod state;
