@@ -96,6 +96,11 @@ fn told(kind: Kind, severity: Severity, text: &Text, at: &Point) -> Finding {
         .title(explain::title(kind, text, at.rank))
         .message(message)
         .recommendation(explain::what_to_do(kind, text));
+    // Each rank's watchdog speaks for itself; of all else there is one report.
+    let finding = match kind {
+        Kind::Hung => finding.gather(),
+        _ => finding,
+    };
     match code {
         Some(code) => finding.value("exitcode", code as f64),
         None => finding,

@@ -123,6 +123,7 @@ fn device(text: &Text, at: &Point, severity: Severity) -> Finding {
         _ => format!("The job says that it goes on; if it keeps coming: {what_to_do}"),
     };
     let finding = Finding::firing(Kind::Device.key(), severity, at.row)
+        .gather()
         .title(title)
         .message(message)
         .recommendation(recommendation);
@@ -142,6 +143,7 @@ fn host(text: &Text, at: &Point) -> Finding {
         message += &format!(" (in {})", cut(frame, 200));
     }
     let finding = Finding::critical(Kind::Host.key(), at.row)
+        .gather()
         .title("The host ran out of memory")
         .message(message)
         .recommendation(

@@ -1,7 +1,7 @@
 //! What is out of memory, and when it is told.
 
 use runwatch_detector::text::last_part;
-use runwatch_detector::{Point, Severity, Text};
+use runwatch_detector::{NO_RANK, Point, Severity, Text};
 use serde::{Deserialize, Serialize};
 
 /// Whose memory it is.
@@ -69,11 +69,16 @@ struct Episode {
     time: f64,
     step: i64,
     rank: u32,
+    /// Every rank that it was told of.
+    told: Vec<u32>,
 }
 
+/// The most ranks that are told one by one.
+const RANKS: usize = 512;
+
 impl Watch {
-    /// Whether this is to be told: the first of an episode, or worse than what
-    /// was told. All ranks are one episode. The next begins after `silence`
+    /// Whether this is to be told: the first of an episode, the first of a rank,
+    /// or worse than what was told. All ranks are one episode. The next begins after `silence`
     /// seconds without any, or when the run has gone back to an earlier step.
     pub fn look(&mut self, kind: Kind, severity: Severity, at: &Point, silence: f64) -> bool {
         let slot = match kind {
@@ -92,6 +97,7 @@ impl Watch {
                 time: at.time,
                 step: at.step,
                 rank: at.rank,
+                told: vec![at.rank],
             });
             return true;
         };
@@ -105,6 +111,11 @@ impl Watch {
         if worse {
             episode.severity = severity;
         }
-        worse
+        let new =
+            at.rank != NO_RANK && !episode.told.contains(&at.rank) && episode.told.len() < RANKS;
+        if new {
+            episode.told.push(at.rank);
+        }
+        worse || new
     }
 }
