@@ -257,6 +257,7 @@ fn verdict(label: &Label, run: &History, alert: Option<&Fired>) -> Verdict {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -112,7 +112,6 @@ fn show(alert: &Alert) -> Result<String> {
     console
         .flush()
         .map_err(|error| anyhow::anyhow!("{error}"))?;
-    drop(console);
     let text = String::from_utf8(text).context("the console writes text")?;
     Ok(text.trim_start_matches('\n').to_owned())
 }
