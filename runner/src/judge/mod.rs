@@ -54,7 +54,7 @@ pub struct Policy {
     pub critical_reserve: usize,
     /// What is less than this never becomes an alert.
     pub min_severity: Severity,
-    /// Do as rlwatch does, with its defects: see [`rlwatch`].
+    /// Do as rlwatch does, with its defects: see `judge/rlwatch.rs`.
     pub rlwatch: bool,
 }
 
