@@ -927,3 +927,15 @@ fn long_integers_are_read_alike() {
     let read = |line: &str| decode(line.as_bytes()).0;
     assert_eq!(read(&fast), read(&general));
 }
+
+/// A log in local time may be hours ahead of the wall clock, by which silences
+/// are measured.
+#[test]
+fn live_the_clock_is_the_walls() {
+    let mut decoder = Decoder::new(keep_all());
+    decoder.set_now(1_700_000_000.0);
+    decoder.push(b"{\"step\": 1, \"loss\": 2.5, \"timestamp\": 1700030000}\n");
+    let segment = decoder.take();
+    assert_eq!(segment.batches[0].times, [1_700_030_000.0]);
+    assert_eq!(segment.now, 1_700_000_000.0);
+}

@@ -825,7 +825,8 @@ impl Inner {
             Some(time) => time,
             None => self.time_of(line.stamp),
         };
-        if time > self.segment.now || self.segment.now.is_nan() {
+        // Live, the wall clock is the stream's: a log in local time is hours off.
+        if self.now.is_nan() && (time > self.segment.now || self.segment.now.is_nan()) {
             self.segment.now = time;
         }
         let run = if self.row.has_run || !self.options.restarts {

@@ -26,17 +26,18 @@ pub(super) struct Gathering {
 struct Held {
     fingerprint: Fingerprint,
     alert: Alert,
-    /// When the first finding was made: seconds since 1970, NaN where unknown.
+    /// When it was first asked whether it has waited long enough, by the clock
+    /// of whoever asks: the log's own may be hours off. NaN before.
     since: f64,
 }
 
 impl Gathering {
     /// Lets an alert wait.
-    pub(super) fn hold(&mut self, fingerprint: Fingerprint, alert: Alert, since: f64) {
+    pub(super) fn hold(&mut self, fingerprint: Fingerprint, alert: Alert) {
         self.held.push(Held {
             fingerprint,
             alert,
-            since,
+            since: f64::NAN,
         });
     }
 
@@ -70,6 +71,9 @@ impl Gathering {
     /// Lets go what has waited long enough: by time, or by the line that was
     /// read last.
     pub(super) fn release(&mut self, now: f64, line: Option<u64>, out: &mut Vec<Alert>) {
+        for held in self.held.iter_mut().filter(|held| held.since.is_nan()) {
+            held.since = now;
+        }
         let due = |held: &Held| {
             let place = held.alert.location.as_ref();
             let lines = line

@@ -224,7 +224,7 @@ impl Judge {
             match gathers {
                 Some(_) => alerts
                     .into_iter()
-                    .for_each(|alert| self.gathering.hold(fingerprint, alert, seen.time)),
+                    .for_each(|alert| self.gathering.hold(fingerprint, alert)),
                 None => {
                     self.gathering.release_run(seen.run, out);
                     out.extend(alerts);

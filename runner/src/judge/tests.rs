@@ -694,9 +694,12 @@ fn the_same_on_many_ranks_is_one_alert() {
         let verdict = on_each_rank(&mut bench, rank, Critical);
         assert_eq!(verdict, Verdict::Suppressed(Reason::OtherRank));
     }
-    bench.judge.release(1001.9, None, &mut bench.out);
-    assert!(bench.out.is_empty());
-    bench.judge.release(1002.0, None, &mut bench.out);
+    // The clock that counts is not the log's, which may be hours off.
+    for now in [500.0, 501.9] {
+        bench.judge.release(now, None, &mut bench.out);
+        assert!(bench.out.is_empty());
+    }
+    bench.judge.release(502.0, None, &mut bench.out);
     let alert = &bench.out[0];
     assert_eq!(
         (alert.rank, alert.ranks.as_slice()),
