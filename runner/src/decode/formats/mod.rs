@@ -344,15 +344,21 @@ mod tests {
                     [format!("{first}{rest}\n"), format!("{first}{line}\n")]
                 })
             });
-            let log = format!("{example}\n{}", lines.collect::<String>());
+            let lines: Vec<_> = std::iter::once(format!("{example}\n"))
+                .chain(lines)
+                .collect();
             let [as_they_say, about_all] = [false, true].map(|about_all| {
                 let mut decoder = decoder();
                 if about_all {
                     decoder.formats.ask_about_all();
                 }
-                decoder.push(log.as_bytes());
+                for line in &lines {
+                    // The one that took the last line is asked about any line.
+                    decoder.formats.active = None;
+                    decoder.push(line.as_bytes());
+                }
                 decoder.finish();
-                shown(&decoder.take())
+                (shown(&decoder.take()), decoder.tally())
             });
             assert_eq!(as_they_say, about_all, "{}", entry.about.name);
         }
