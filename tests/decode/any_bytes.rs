@@ -1,5 +1,5 @@
 //! What every decoder promises of any bytes: nothing panics, chunks change
-//! nothing, the tally adds up, the limits hold and nothing grows out of
+//! nothing, nor does what nobody asks for, the tally adds up, the limits hold and nothing grows out of
 //! proportion to the input. The fuzz targets hold the decoders to it, and so
 //! does a test, with the cases that fuzzing has found.
 
@@ -7,8 +7,9 @@ use std::io::Read;
 use std::sync::{Arc, LazyLock};
 
 use runwatch::decode::{Decoder, Interests, Options, Tally, formats};
+use runwatch::describe::Interest;
 use runwatch::input::open::each_log;
-use runwatch::record::Segment;
+use runwatch::record::{Mask, Segment};
 
 use super::framing;
 use super::model::{Model, Outcome};
@@ -281,6 +282,62 @@ fn chunks_change_nothing(options: &Options, input: &[u8]) {
     assert_eq!(flatten(&parts), flatten(&whole));
     assert_eq!(said(&parts), said(&whole));
     assert_eq!(in_parts, tally);
+    edges_are_the_same(options, input);
+}
+
+/// Values of which only edges are asked are not all read. What is left is what
+/// it is when everything is read.
+fn edges_are_the_same(options: &Options, input: &[u8]) {
+    const EDGES: Mask = 2;
+    let asking = |interests: &Arc<Interests>| Options {
+        interests: interests.clone(),
+        ..options.clone()
+    };
+    static SOME: LazyLock<Arc<Interests>> = LazyLock::new(|| Arc::new(edges(Interests::default())));
+    static ALL: LazyLock<Arc<Interests>> =
+        LazyLock::new(|| Arc::new(edges(Interests::everything())));
+    let (some, tally) = read(&asking(&SOME), [input]);
+    let (all, of_all) = read(&asking(&ALL), [input]);
+    assert_eq!(tally, of_all);
+    assert_eq!(asked_by(&some, EDGES), asked_by(&all, EDGES));
+}
+
+/// The values that some detector asked for, in the order of the input.
+fn asked_by(segment: &Segment, detector: Mask) -> Vec<String> {
+    let mut values: Vec<_> = segment
+        .batches
+        .iter()
+        .flat_map(|batch| {
+            let run = &segment.runs[batch.run as usize];
+            let asked = batch
+                .values
+                .iter()
+                .filter(move |value| value.mask & detector != 0);
+            asked.map(move |value| {
+                let row = value.row as usize;
+                let (place, step, rank) = (batch.places[row], batch.steps[row], batch.ranks[row]);
+                let metric = &segment.metrics[value.metric as usize];
+                let shown = format!(
+                    "{}: {run:?} {rank} {step} {}={}",
+                    place.line, metric.source, value.value
+                );
+                (place.order, shown)
+            })
+        })
+        .collect();
+    values.sort_by_key(|(order, _)| *order);
+    values.into_iter().map(|(_, value)| value).collect()
+}
+
+/// These interests, and those of a second detector in edges.
+fn edges(mut interests: Interests) -> Interests {
+    let edges = Interest {
+        kind: "metric".to_owned(),
+        pattern: "*".to_owned(),
+        options: vec![("values".to_owned(), "edges".to_owned())],
+    };
+    assert!(interests.add(1, &[edges]).is_empty());
+    interests
 }
 
 fn read<'a>(options: &Options, chunks: impl IntoIterator<Item = &'a [u8]>) -> (Segment, Tally) {

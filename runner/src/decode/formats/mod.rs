@@ -258,6 +258,13 @@ impl Formats {
         }
     }
 
+    /// Asks every format about every line, whatever it begins with.
+    #[cfg(test)]
+    fn ask_about_all(&mut self) {
+        let all = self.asked[BARS].clone();
+        self.asked.fill(all);
+    }
+
     fn become_active(&mut self, at: usize, out: &mut Out<'_>) {
         if let Some(before) = self.active.replace(at) {
             let (name, format) = &mut self.all[before];
@@ -276,7 +283,7 @@ impl Formats {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{formats, in_chunks, records};
+    use super::testing::{decoder, formats, in_chunks, records, shown};
     use super::*;
 
     fn texts() -> impl Iterator<Item = &'static About> {
@@ -322,6 +329,38 @@ mod tests {
         for size in [1, 7, 30, 100] {
             let chunks: Vec<&[u8]> = log.as_bytes().chunks(size).collect();
             assert_eq!(in_chunks(&chunks), whole, "by {size}");
+        }
+    }
+
+    /// A format that is not asked about some lines would not take them.
+    #[test]
+    fn formats_take_lines_that_begin_as_they_say() {
+        for entry in TEXT {
+            let example = entry.about.example;
+            let lines = example.lines().flat_map(|line| {
+                (b' '..=b'~').flat_map(move |first| {
+                    let first = char::from(first);
+                    let rest = line.get(1..).unwrap_or_default();
+                    [format!("{first}{rest}\n"), format!("{first}{line}\n")]
+                })
+            });
+            let lines: Vec<_> = std::iter::once(format!("{example}\n"))
+                .chain(lines)
+                .collect();
+            let [as_they_say, about_all] = [false, true].map(|about_all| {
+                let mut decoder = decoder();
+                if about_all {
+                    decoder.formats.ask_about_all();
+                }
+                for line in &lines {
+                    // The one that took the last line is asked about any line.
+                    decoder.formats.active = None;
+                    decoder.push(line.as_bytes());
+                }
+                decoder.finish();
+                (shown(&decoder.take()), decoder.tally())
+            });
+            assert_eq!(as_they_say, about_all, "{}", entry.about.name);
         }
     }
 

@@ -40,7 +40,7 @@ fn decoded(options: Options, chunks: &[&[u8]]) -> (Vec<String>, Vec<&'static str
     (shown(&decoder.take()), names)
 }
 
-fn shown(segment: &Segment) -> Vec<String> {
+pub(crate) fn shown(segment: &Segment) -> Vec<String> {
     let mut rows = Vec::new();
     for batch in &segment.batches {
         for row in 0..batch.len() {
@@ -114,7 +114,7 @@ pub(crate) fn runs(input: impl AsRef<[u8]>) -> Vec<String> {
         .collect()
 }
 
-fn decoder() -> Decoder {
+pub(crate) fn decoder() -> Decoder {
     Decoder::new(Options {
         interests: Arc::new(Interests::everything()),
         ..Options::default()
