@@ -270,3 +270,28 @@ fn a_record_knows_its_rank_better_than_its_path() {
     let expected = r#"default 7 {"input":"rank0.log","line":3}"#;
     assert_eq!(places(&output), [expected]);
 }
+
+#[test]
+fn patterns_of_paths_name_runs_and_ranks() {
+    let output = Test::new("review --json -q exp")
+        .file(
+            "runwatch.toml",
+            "[input]\npaths = ['exp/(?<run>[^/]+)/.*worker(?<rank>\\d+)']\n",
+        )
+        .file(
+            "exp/lr3/log/worker2.jsonl",
+            "{\"step\": 1, \"loss\": 2}\n{\"step\": 2, \"loss\": NaN}\n",
+        )
+        .any_stdout()
+        .run();
+    let alert = &output.alerts()[0];
+    assert_eq!((&alert["run"], &alert["rank"]), (&"lr3".into(), &2.into()));
+    Test::new("review --json -q exp")
+        .file("runwatch.toml", "[input]\npaths = ['exp/(?<run']\n")
+        .stderr(
+            "error: runwatch.toml:2:9: `paths` must be a list of regular expressions such as \
+             ['runs/(?<run>[^/]+)/'], not a list\n",
+        )
+        .code(runwatch::exit::USAGE)
+        .run();
+}

@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         .map(ToString::to_string)
         .collect();
     let found = Found::all(&args.runs);
-    let mut naming = Naming::default();
+    let mut naming = Naming::with(&loaded.config.paths);
     naming.expect(found.files.iter().map(PathBuf::as_path));
     let mut reading = Reading {
         decoder: Decoder::new(options::decoding(&loaded.config, "-", "-", None, &pipeline)),

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let sinks = watch::sinks(args, config)?;
     let interrupted = interrupts()?;
     note(&format!("watching with {}", options::watchers(&pipeline)));
-    let mut naming = Naming::default();
+    let mut naming = Naming::with(&config.paths);
     naming.expect(
         args.follow
             .iter()

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let mut pipeline = options::pipeline(config, shards(args.threads), false, note)?;
     let mut out = Out::new(args, config)?;
     let found = Found::all(&args.paths);
-    let mut naming = Naming::default();
+    let mut naming = Naming::with(&config.paths);
     naming.expect(found.files.iter().map(PathBuf::as_path));
     let first = found.files.first().map_or(Path::new("-"), PathBuf::as_path);
     let (input, named) = names_of(first, &mut naming);

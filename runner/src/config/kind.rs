@@ -155,6 +155,15 @@ pub(crate) fn expression() -> Kind<String> {
     Kind::new("a regular expression", read, |text| literal::text(text))
 }
 
+/// A list of regular expressions.
+pub(crate) fn expressions() -> Kind<Vec<String>> {
+    let Kind { read, write, .. } = names();
+    let valid = |texts: &Vec<String>| texts.iter().all(|it| regex::Regex::new(it).is_ok());
+    let read = move |value: &Value| read(value).filter(valid);
+    let expected = "a list of regular expressions such as ['runs/(?<run>[^/]+)/']";
+    Kind::new(expected, read, move |texts| write(texts))
+}
+
 /// A text for people, or an expression: not empty, and not without end.
 pub(crate) fn sentence() -> Kind<String> {
     let read = |value: &Value| {

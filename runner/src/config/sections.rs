@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kind::{
-    Kind, all_or_names, boolean, choice, count, duration, name, path, seconds_or_off, size,
+    Kind, all_or_names, boolean, choice, count, duration, expressions, name, path, seconds_or_off,
+    size,
 };
 use super::presets;
 use super::reader::Reader;
@@ -75,6 +76,7 @@ pub(super) fn config(
             .unwrap_or(Severity::Info),
         rlwatch: reader.get("alerts", "policy", &choice(POLICIES)),
     };
+    let paths = reader.get("input", "paths", &expressions());
     let decode = Decode {
         max_line: reader.get("decode", "max-line", &size(KIB..=GIB)),
         max_metrics: reader.get("decode", "max-metrics", &count(1..=16_777_216)),
@@ -112,6 +114,7 @@ pub(super) fn config(
         decode,
         names,
         patterns,
+        paths,
         rules,
         console,
         file,

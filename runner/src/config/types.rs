@@ -30,6 +30,8 @@ pub struct Config {
     pub names: Vec<(String, String)>,
     /// `[pattern.*]`: lines of formats that only the user knows.
     pub patterns: Vec<Pattern>,
+    /// `[input]`: regular expressions that name the run and the rank of a path.
+    pub paths: Vec<String>,
     /// `[rule.*]`: conditions that the user wrote.
     pub rules: Vec<Rule>,
     /// How the console looks.

@@ -7,6 +7,7 @@
 
 use std::path::{Component, Path};
 
+use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What a path says of the log in it.
@@ -26,6 +27,8 @@ pub struct Naming {
     /// The runs named so far, by path without rank, and their names.
     runs: FxHashMap<String, String>,
     taken: FxHashSet<String>,
+    /// What the user says of paths.
+    patterns: Vec<Regex>,
 }
 
 /// Names that are remembered. Beyond them, as in an archive of millions of
@@ -36,6 +39,34 @@ const MOST: usize = 1 << 16;
 const UNNAMED: &str = "default";
 
 impl Naming {
+    /// Names inputs as these patterns say, where one fits: the group `run` of a
+    /// regular expression is the run, `rank` the rank. A text that is none
+    /// fits nothing; the configuration has refused it.
+    #[must_use]
+    pub fn with(patterns: &[String]) -> Self {
+        Self {
+            patterns: patterns
+                .iter()
+                .filter_map(|it| Regex::new(it).ok())
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What the first pattern that fits says.
+    fn said(&self, path: &Path) -> Option<(Option<String>, Option<u32>)> {
+        if self.patterns.is_empty() {
+            return None;
+        }
+        let path = path.to_string_lossy().replace('\\', "/");
+        let found = self.patterns.iter().find_map(|it| it.captures(&path))?;
+        let group = |name| found.name(name).map(|text| text.as_str());
+        let run = group("run")
+            .filter(|run| !run.is_empty())
+            .map(str::to_owned);
+        Some((run, group("rank").and_then(|rank| rank.parse().ok())))
+    }
+
     /// Looks at inputs that will come, so that of two with the same stem
     /// neither gets it.
     pub fn expect<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>) {
@@ -50,6 +81,22 @@ impl Naming {
 
     /// The name of the run in a file, the same for the same path.
     pub fn of(&mut self, path: &Path) -> Named {
+        let (run, rank) = self.said(path).unwrap_or_default();
+        if let Some(run) = run {
+            return Named {
+                run,
+                rank: rank.or_else(|| split(path).1),
+            };
+        }
+        let named = self.derived(path);
+        Named {
+            rank: rank.or(named.rank),
+            ..named
+        }
+    }
+
+    /// What can be told from a path by itself.
+    fn derived(&mut self, path: &Path) -> Named {
         let (key, rank) = split(path);
         let whole = key.parts.join("/");
         if let Some(run) = self.runs.get(&whole) {
@@ -287,6 +334,19 @@ mod tests {
             "events.out.tfevents.1700000000.host.4242"
         );
         assert_eq!(named(&[&format!("r/rank_2/{events}")]), ["r 2"]);
+    }
+
+    #[test]
+    fn patterns_of_the_user_come_first() {
+        let pattern = r"exp/(?<run>[^/]+)/.*worker(?<rank>\d+)".to_owned();
+        let mut naming = Naming::with(&[pattern]);
+        let mut of = |path: &str| {
+            let Named { run, rank } = naming.of(Path::new(path));
+            (run, rank)
+        };
+        assert_eq!(of("exp/lr3/log/worker2.txt"), ("lr3".to_owned(), Some(2)));
+        assert_eq!(of("exp/lr3/log/worker3.txt"), ("lr3".to_owned(), Some(3)));
+        assert_eq!(of("other/rank1.log"), ("other".to_owned(), Some(1)));
     }
 
     #[test]

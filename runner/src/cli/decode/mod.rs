@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let format = args.format.as_deref().map(known).transpose()?;
     let loaded = args.configured.load()?;
     let found = Found::all(&args.paths);
-    let mut naming = Naming::default();
+    let mut naming = Naming::with(&loaded.config.paths);
     naming.expect(found.files.iter().map(PathBuf::as_path));
     let mut reading = Reading {
         args,

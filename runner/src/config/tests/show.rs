@@ -42,6 +42,9 @@ critical-reserve = 50            # default
 min-severity = "info"            # default
 policy = "runwatch"              # default
 
+[input]
+paths = []                       # default
+
 [decode]
 max-line = "1 MiB"               # default
 max-metrics = 16384              # default
