@@ -19,10 +19,35 @@ pub(super) struct Scratch {
     picked: Vec<u32>,
 }
 
+/// Deals the values of a batch out to the detectors that asked for them, in one
+/// pass: looking through all of them for each detector costs more than most
+/// detectors do.
+pub(super) fn deal(batch: &RunBatch, hands: &mut [Scratch]) {
+    hands.iter_mut().for_each(Scratch::clear);
+    for value in &batch.values {
+        let mut mask = value.mask;
+        while mask != 0 {
+            if let Some(hand) = hands.get_mut(mask.trailing_zeros() as usize) {
+                hand.indices.push(value.metric);
+                hand.rows.push(value.row);
+                hand.values.push(value.value);
+            }
+            mask &= mask - 1;
+        }
+    }
+}
+
 impl Scratch {
+    fn clear(&mut self) {
+        self.indices.clear();
+        self.rows.clear();
+        self.values.clear();
+    }
+
     /// Picks the values and texts of rows `from..to` that a detector asked for;
-    /// false when there are none. Rows are picked as well when few have any,
-    /// unless the detector wants every row.
+    /// false when there are none. The values of the whole batch have been
+    /// dealt. Rows are picked as well when few have any, unless the detector
+    /// wants every row.
     pub(super) fn pick(
         &mut self,
         batch: &RunBatch,
@@ -31,29 +56,13 @@ impl Scratch {
         from: usize,
         to: usize,
     ) -> bool {
-        self.indices.clear();
-        self.rows.clear();
-        self.values.clear();
         self.texts.clear();
         self.picked.clear();
         if batch.mask & bit == 0 {
             return every_row;
         }
-        let all = from == 0 && to == batch.len();
-        let part = |row: usize| {
-            batch
-                .values
-                .partition_point(|value| (value.row as usize) < row)
-        };
-        let values = if all {
-            &batch.values[..]
-        } else {
-            &batch.values[part(from)..part(to)]
-        };
-        for value in values.iter().filter(|value| value.mask & bit != 0) {
-            self.indices.push(value.metric);
-            self.rows.push(value.row - from as u32);
-            self.values.push(value.value);
+        if from > 0 || to < batch.len() {
+            self.part(batch, bit, from, to);
         }
         for item in &batch.texts {
             if item.mask & bit != 0 && (from..to).contains(&(item.row as usize)) {
@@ -70,6 +79,22 @@ impl Scratch {
             self.pick_rows(batch, from);
         }
         true
+    }
+
+    /// Takes the values of rows `from..to` instead of those that were dealt.
+    fn part(&mut self, batch: &RunBatch, bit: Mask, from: usize, to: usize) {
+        self.clear();
+        let at = |row: usize| {
+            batch
+                .values
+                .partition_point(|value| (value.row as usize) < row)
+        };
+        let values = batch.values[at(from)..at(to)].iter();
+        for value in values.filter(|value| value.mask & bit != 0) {
+            self.indices.push(value.metric);
+            self.rows.push(value.row - from as u32);
+            self.values.push(value.value);
+        }
     }
 
     fn pick_rows(&mut self, batch: &RunBatch, from: usize) {

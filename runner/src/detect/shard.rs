@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 
 use super::guest::Guest;
-use super::pick::Scratch;
+use super::pick::{Scratch, deal};
 use super::slot::{Slot, Watched, facts};
 use super::supervise::Budget;
 use super::ticks::Ticks;
@@ -55,7 +55,8 @@ pub(super) struct Shard {
     interests: Arc<Interests>,
     /// Every run known so far.
     runs: Arc<Vec<Run>>,
-    scratch: Scratch,
+    /// By detector: its part of the batch.
+    hands: Vec<Scratch>,
 }
 
 impl Shard {
@@ -75,7 +76,7 @@ impl Shard {
             settings,
             interests,
             runs: Arc::default(),
-            scratch: Scratch::default(),
+            hands: wishes.iter().map(|_| Scratch::default()).collect(),
         }
     }
 
@@ -87,6 +88,7 @@ impl Shard {
             if batch.run as usize % of != shard {
                 continue;
             }
+            deal(batch, &mut self.hands);
             for number in 0..self.slots.len() {
                 self.batch(number, segment, batch, &mut events);
             }
@@ -158,7 +160,7 @@ impl Shard {
         events: &mut Vec<Event>,
     ) {
         let every_row = self.interests.rows() & (1 << number) != 0;
-        if from == to || !self.scratch.pick(batch, 1 << number, every_row, from, to) {
+        if from == to || !self.hands[number].pick(batch, 1 << number, every_row, from, to) {
             return;
         }
         // The batch is fed again once: the first fault may be bad luck.
@@ -169,7 +171,7 @@ impl Shard {
             match self.try_feed(number, segment, batch, from, to) {
                 Ok(Ok(found)) => {
                     events.extend(found.into_iter().map(|(row, finding)| {
-                        let row = row.map(|row| self.scratch.original(row, from));
+                        let row = row.map(|row| self.hands[number].original(row, from));
                         Event {
                             run: batch.run,
                             detector: number,
@@ -243,7 +245,7 @@ impl Shard {
             )?;
             watched.defined = segment.metrics.len();
         }
-        let found = guest.observe(batch.run, &self.scratch.columns(batch, from, to))?;
+        let found = guest.observe(batch.run, &self.hands[number].columns(batch, from, to))?;
         watched.rows += to - from;
         watched.calls += 1;
         if watched.rows >= SAVE_ROWS || watched.calls >= SAVE_CALLS {
