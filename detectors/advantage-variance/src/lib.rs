@@ -49,11 +49,13 @@ enum Role {
 }
 
 /// Watches advantages and rewards of one run.
-pub struct AdvantageVariance {
+pub type AdvantageVariance = compat::Choice<Robust, compat::Rule<rlwatch::Watch>>;
+
+/// The rule of ours.
+pub struct Robust {
     settings: Settings,
     state: State,
     roles: Roles<Role>,
-    rlwatch: Option<compat::Rule<rlwatch::Watch>>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -66,7 +68,7 @@ struct State {
     flat: Episode,
 }
 
-impl Detector for AdvantageVariance {
+impl Detector for Robust {
     fn describe() -> Description {
         let description = Description::new(
             "advantage-variance",
@@ -141,9 +143,6 @@ impl Detector for AdvantageVariance {
                 single = number(single)
             ));
         }
-        let rlwatch = compat::is_chosen(parameters)?
-            .then(|| rlwatch::Settings::new(parameters).map(compat::Rule::new))
-            .transpose()?;
         Ok(Self {
             settings: Settings {
                 ratio,
@@ -156,28 +155,22 @@ impl Detector for AdvantageVariance {
             },
             state: State::default(),
             roles: Roles::default(),
-            rlwatch,
         })
     }
 
     fn interests(&self) -> Vec<Interest> {
-        let mut interests = vec![Interest::metric("advantage_std")];
-        if self.rlwatch.is_none() {
-            let others = [
-                "reward_std",
-                "frac_reward_zero_std",
-                "reward_mean",
-                "rewards",
-            ];
-            interests.extend(others.map(Interest::metric));
-        }
-        interests
+        [
+            "advantage_std",
+            "reward_std",
+            "frac_reward_zero_std",
+            "reward_mean",
+            "rewards",
+        ]
+        .map(Interest::metric)
+        .into()
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        if let Some(rule) = &mut self.rlwatch {
-            return rule.observe(batch, findings);
-        }
         for places in batch.by_row() {
             let mut rewards = Rewards::default();
             for point in places.filter_map(|at| batch.point(at)) {
@@ -197,20 +190,12 @@ impl Detector for AdvantageVariance {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        match &self.rlwatch {
-            Some(rule) => rule.save(),
-            None => state::save(&self.state),
-        }
+        state::save(&self.state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        match &mut self.rlwatch {
-            Some(rule) => rule.restore(state),
-            None => {
-                self.state = state::restore(state)?;
-                Ok(())
-            }
-        }
+        self.state = state::restore(state)?;
+        Ok(())
     }
 }
 

@@ -30,11 +30,13 @@ const REMEDY: &str = " go back to a checkpoint from before the fall, raise the e
      limit keeps entropy up too.";
 
 /// Watches the policy's entropy of one run.
-pub struct EntropyCollapse {
+pub type EntropyCollapse = compat::Choice<Robust, compat::Rule<rlwatch::Watch>>;
+
+/// The rule of ours.
+pub struct Robust {
     settings: Settings,
     state: State,
     roles: Roles<Meaning>,
-    rlwatch: Option<compat::Rule<rlwatch::Watch>>,
 }
 
 /// What a series tells.
@@ -61,7 +63,7 @@ struct State {
     rise: Episode,
 }
 
-impl Detector for EntropyCollapse {
+impl Detector for Robust {
     fn describe() -> Description {
         let description = Description::new(
             "entropy-collapse",
@@ -134,29 +136,18 @@ impl Detector for EntropyCollapse {
     }
 
     fn open(_run: &Facts, parameters: &Parameters) -> Result<Self, String> {
-        let rlwatch = compat::is_chosen(parameters)?
-            .then(|| rlwatch::Settings::new(parameters).map(compat::Rule::new))
-            .transpose()?;
         Ok(Self {
             settings: Settings::new(parameters)?,
             state: State::default(),
             roles: Roles::default(),
-            rlwatch,
         })
     }
 
     fn interests(&self) -> Vec<Interest> {
-        let mut interests = vec![Interest::metric("entropy")];
-        if self.rlwatch.is_none() {
-            interests.push(Interest::metric("reward_mean"));
-        }
-        interests
+        ["entropy", "reward_mean"].map(Interest::metric).into()
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        if let Some(rule) = &mut self.rlwatch {
-            return rule.observe(batch, findings);
-        }
         // The order of entropy and reward within a row says nothing, so that
         // both are looked at together.
         for places in batch.by_row() {
@@ -174,20 +165,12 @@ impl Detector for EntropyCollapse {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        match &self.rlwatch {
-            Some(rule) => rule.save(),
-            None => state::save(&self.state),
-        }
+        state::save(&self.state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        match &mut self.rlwatch {
-            Some(rule) => rule.restore(state),
-            None => {
-                self.state = state::restore(state)?;
-                Ok(())
-            }
-        }
+        self.state = state::restore(state)?;
+        Ok(())
     }
 }
 
@@ -201,7 +184,7 @@ impl Meaning {
     }
 }
 
-impl EntropyCollapse {
+impl Robust {
     #[inline]
     fn look(&mut self, Row { entropy, reward }: Row, findings: &mut Vec<Finding>) {
         let Self {

@@ -25,24 +25,14 @@ pub(crate) fn parameters() -> [Parameter; 3] {
     ]
 }
 
-pub(crate) struct Settings {
+pub struct Settings {
     threshold: f64,
     consecutive: u64,
     warmup: u64,
 }
 
-impl Settings {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self, String> {
-        Ok(Self {
-            threshold: parameters.number("rlwatch-threshold")?,
-            consecutive: parameters.count("rlwatch-consecutive")? as u64,
-            warmup: parameters.count("rlwatch-warmup")? as u64,
-        })
-    }
-}
-
 #[derive(Default, Serialize, Deserialize)]
-pub(crate) struct Watch {
+pub struct Watch {
     seen: u64,
     /// The first healthy values.
     healthy: Vec<f64>,
@@ -93,6 +83,18 @@ impl Watch {
 impl rlwatch::Watch for Watch {
     type Settings = Settings;
     const KEY: &'static str = super::KEY;
+
+    fn settings(parameters: &Parameters) -> Result<Settings, String> {
+        Ok(Settings {
+            threshold: parameters.number("rlwatch-threshold")?,
+            consecutive: parameters.count("rlwatch-consecutive")? as u64,
+            warmup: parameters.count("rlwatch-warmup")? as u64,
+        })
+    }
+
+    fn interests(_settings: &Settings) -> Vec<Interest> {
+        vec![Interest::metric("entropy")]
+    }
 
     fn look(&mut self, settings: &Settings, point: &Point) -> Seen {
         self.learn(settings, point.value);

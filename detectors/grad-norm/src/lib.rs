@@ -18,10 +18,12 @@ const ZERO: &str = "zero";
 const NOT_LOGGED: &str = "not-logged";
 
 /// Watches the gradient norm of one run.
-pub struct GradNorm {
+pub type GradNorm = compat::Choice<Robust, compat::Rule<rlwatch::Watch>>;
+
+/// The rule of ours.
+pub struct Robust {
     settings: Settings,
     state: State,
-    rlwatch: Option<compat::Rule<rlwatch::Watch>>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -32,7 +34,7 @@ struct State {
     not_logged: Episode,
 }
 
-impl Detector for GradNorm {
+impl Detector for Robust {
     fn describe() -> Description {
         let description = Description::new(
             "grad-norm",
@@ -103,13 +105,9 @@ impl Detector for GradNorm {
     }
 
     fn open(_run: &Facts, parameters: &Parameters) -> Result<Self, String> {
-        let rlwatch = compat::is_chosen(parameters)?
-            .then(|| rlwatch::Settings::new(parameters).map(compat::Rule::new))
-            .transpose()?;
         Ok(Self {
             settings: Settings::new(parameters)?,
             state: State::default(),
-            rlwatch,
         })
     }
 
@@ -118,9 +116,6 @@ impl Detector for GradNorm {
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        if let Some(rule) = &mut self.rlwatch {
-            return rule.observe(batch, findings);
-        }
         let Self {
             settings, state, ..
         } = self;
@@ -136,20 +131,12 @@ impl Detector for GradNorm {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        match &self.rlwatch {
-            Some(rule) => rule.save(),
-            None => state::save(&self.state),
-        }
+        state::save(&self.state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        match &mut self.rlwatch {
-            Some(rule) => rule.restore(state),
-            None => {
-                self.state = state::restore(state)?;
-                Ok(())
-            }
-        }
+        self.state = state::restore(state)?;
+        Ok(())
     }
 }
 

@@ -24,26 +24,28 @@ pub(crate) fn parameters() -> [Parameter; 4] {
     ]
 }
 
-pub(crate) struct Settings {
+pub struct Settings {
     window: Window,
     sigma: f64,
 }
 
-impl Settings {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self, String> {
-        Ok(Self {
-            window: Window::new(parameters)?,
-            sigma: parameters.number("rlwatch-sigma")?,
-        })
-    }
-}
-
 #[derive(Default, Serialize, Deserialize)]
-pub(crate) struct Watch(Baseline);
+pub struct Watch(Baseline);
 
 impl rlwatch::Watch for Watch {
     type Settings = Settings;
     const KEY: &'static str = super::EXPLOSION;
+
+    fn settings(parameters: &Parameters) -> Result<Settings, String> {
+        Ok(Settings {
+            window: Window::new(parameters)?,
+            sigma: parameters.number("rlwatch-sigma")?,
+        })
+    }
+
+    fn interests(_settings: &Settings) -> Vec<Interest> {
+        vec![Interest::metric("grad_norm")]
+    }
 
     fn look(&mut self, settings: &Settings, point: &Point) -> Seen {
         let Some(level) = self.0.push(&settings.window, point.value) else {

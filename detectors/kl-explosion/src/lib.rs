@@ -24,10 +24,12 @@ const LOOK: &str = "Read some samples and compare `reward_mean`: a reward that l
      length or probability in it.";
 
 /// Watches the KL divergence of one run.
-pub struct KlExplosion {
+pub type KlExplosion = compat::Choice<Robust, compat::Rule<rlwatch::Watch>>;
+
+/// The rule of ours.
+pub struct Robust {
     settings: Settings,
     state: State,
-    rlwatch: Option<compat::Rule<rlwatch::Watch>>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -37,7 +39,7 @@ struct State {
     episode: Episode,
 }
 
-impl Detector for KlExplosion {
+impl Detector for Robust {
     fn describe() -> Description {
         let description = Description::new(
             "kl-explosion",
@@ -109,13 +111,9 @@ impl Detector for KlExplosion {
     }
 
     fn open(_run: &Facts, parameters: &Parameters) -> Result<Self, String> {
-        let rlwatch = compat::is_chosen(parameters)?
-            .then(|| rlwatch::Settings::new(parameters).map(compat::Rule::new))
-            .transpose()?;
         Ok(Self {
             settings: Settings::new(parameters)?,
             state: State::default(),
-            rlwatch,
         })
     }
 
@@ -124,9 +122,6 @@ impl Detector for KlExplosion {
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        if let Some(rule) = &mut self.rlwatch {
-            return rule.observe(batch, findings);
-        }
         let Self {
             settings, state, ..
         } = self;
@@ -158,20 +153,12 @@ impl Detector for KlExplosion {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        match &self.rlwatch {
-            Some(rule) => rule.save(),
-            None => state::save(&self.state),
-        }
+        state::save(&self.state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        match &mut self.rlwatch {
-            Some(rule) => rule.restore(state),
-            None => {
-                self.state = state::restore(state)?;
-                Ok(())
-            }
-        }
+        self.state = state::restore(state)?;
+        Ok(())
     }
 }
 

@@ -30,28 +30,30 @@ pub(crate) fn parameters() -> [Parameter; 5] {
     ]
 }
 
-pub(crate) struct Settings {
+pub struct Settings {
     window: Window,
     sigma: f64,
     clip_region: f64,
 }
 
-impl Settings {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self, String> {
-        Ok(Self {
+#[derive(Default, Serialize, Deserialize)]
+pub struct Watch(Baseline);
+
+impl rlwatch::Watch for Watch {
+    type Settings = Settings;
+    const KEY: &'static str = super::KEY;
+
+    fn settings(parameters: &Parameters) -> Result<Settings, String> {
+        Ok(Settings {
             window: Window::new(parameters)?,
             sigma: parameters.number("rlwatch-sigma")?,
             clip_region: parameters.number("rlwatch-clip-region")?,
         })
     }
-}
 
-#[derive(Default, Serialize, Deserialize)]
-pub(crate) struct Watch(Baseline);
-
-impl rlwatch::Watch for Watch {
-    type Settings = Settings;
-    const KEY: &'static str = super::KEY;
+    fn interests(_settings: &Settings) -> Vec<Interest> {
+        vec![Interest::metric("kl")]
+    }
 
     fn look(&mut self, settings: &Settings, point: &Point) -> Seen {
         let Some(level) = self.0.push(&settings.window, point.value) else {

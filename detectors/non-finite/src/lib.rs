@@ -43,11 +43,13 @@ const STOP: &str = "Stop the run: after an update with this loss the weights are
 const NAMES: usize = 5;
 
 /// Watches every metric of one run.
-pub struct NonFinite {
+pub type NonFinite = compat::Choice<Robust, compat::Rule<rlwatch::Watch>>;
+
+/// The rule of ours.
+pub struct Robust {
     ignore: Vec<String>,
     rows: usize,
     state: State,
-    rlwatch: Option<(rlwatch::Settings, compat::Rule<rlwatch::Watch>)>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -70,7 +72,7 @@ struct Others<'a> {
     over: Vec<&'a str>,
 }
 
-impl Detector for NonFinite {
+impl Detector for Robust {
     fn describe() -> Description {
         Description::new("non-finite", "0.1.0", "A metric becomes NaN or infinite")
             .parameter(compat::rule())
@@ -96,29 +98,18 @@ impl Detector for NonFinite {
             .into_iter()
             .map(str::to_owned)
             .collect();
-        let rlwatch = compat::is_chosen(parameters)?
-            .then(|| rlwatch::Settings::new(parameters))
-            .transpose()?
-            .map(|settings| (settings.clone(), compat::Rule::new(settings)));
         Ok(Self {
             ignore,
             rows: parameters.count("rows")?,
             state: State::default(),
-            rlwatch,
         })
     }
 
     fn interests(&self) -> Vec<Interest> {
-        match &self.rlwatch {
-            Some((settings, _)) => vec![settings.interest()],
-            None => vec![Interest::metric_edges("*")],
-        }
+        vec![Interest::metric_edges("*")]
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        if let Some((_, rule)) = &mut self.rlwatch {
-            return rule.observe(batch, findings);
-        }
         let Self {
             ignore,
             rows,
@@ -160,20 +151,12 @@ impl Detector for NonFinite {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        match &self.rlwatch {
-            Some((_, rule)) => rule.save(),
-            None => state::save(&self.state),
-        }
+        state::save(&self.state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        match &mut self.rlwatch {
-            Some((_, rule)) => rule.restore(state),
-            None => {
-                self.state = state::restore(state)?;
-                Ok(())
-            }
-        }
+        self.state = state::restore(state)?;
+        Ok(())
     }
 }
 

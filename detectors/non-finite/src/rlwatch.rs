@@ -6,35 +6,32 @@ use runwatch_detector::rlwatch::{self, Seen};
 use runwatch_detector::show::{number, place};
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone)]
-pub(crate) struct Settings {
+pub struct Settings {
     warmup: u64,
 }
 
-impl Settings {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self, String> {
-        Ok(Self {
+/// How many losses there were.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Watch(u64);
+
+impl rlwatch::Watch for Watch {
+    type Settings = Settings;
+    const KEY: &'static str = "non-finite/loss";
+
+    fn settings(parameters: &Parameters) -> Result<Settings, String> {
+        Ok(Settings {
             warmup: parameters.count("rlwatch-warmup")? as u64,
         })
     }
 
     /// A warm-up counts every loss; without one the edges are enough.
-    pub(crate) fn interest(&self) -> Interest {
-        if self.warmup > 1 {
-            Interest::metric("loss")
+    fn interests(settings: &Settings) -> Vec<Interest> {
+        if settings.warmup > 1 {
+            vec![Interest::metric("loss")]
         } else {
-            Interest::metric_edges("loss")
+            vec![Interest::metric_edges("loss")]
         }
     }
-}
-
-/// How many losses there were.
-#[derive(Default, Serialize, Deserialize)]
-pub(crate) struct Watch(u64);
-
-impl rlwatch::Watch for Watch {
-    type Settings = Settings;
-    const KEY: &'static str = "non-finite/loss";
 
     fn look(&mut self, settings: &Settings, point: &Point) -> Seen {
         self.0 = self.0.saturating_add(1);

@@ -22,11 +22,13 @@ const ADVICE: &str = "The policy gets worse, or the tasks get harder: check whic
      reward, and lower the learning rate. If the tasks got harder as planned, all is well.";
 
 /// Watches the mean reward of one run.
-pub struct RewardDrift {
+pub type RewardDrift = compat::Choice<Robust, rlwatch::Rule>;
+
+/// The rule of ours.
+pub struct Robust {
     settings: Settings,
     state: State,
     rows: Reader,
-    rlwatch: Option<compat::Rule<rlwatch::Watch>>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -36,7 +38,7 @@ struct State {
     episode: Episode,
 }
 
-impl Detector for RewardDrift {
+impl Detector for Robust {
     fn describe() -> Description {
         let description = Description::new("reward-drift", "0.1.0", "The mean reward falls slowly")
             .parameter(compat::rule())
@@ -89,19 +91,15 @@ impl Detector for RewardDrift {
     }
 
     fn open(_run: &Facts, parameters: &Parameters) -> Result<Self, String> {
-        let rlwatch = compat::is_chosen(parameters)?
-            .then(|| rlwatch::Settings::new(parameters).map(compat::Rule::new))
-            .transpose()?;
         Ok(Self {
             settings: Settings::new(parameters)?,
             state: State::default(),
             rows: Reader::default(),
-            rlwatch,
         })
     }
 
     fn interests(&self) -> Vec<Interest> {
-        vec![Interest::metric("reward_mean"), Interest::metric("rewards")]
+        interests()
     }
 
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
@@ -109,29 +107,23 @@ impl Detector for RewardDrift {
             let Some(point) = self.rows.read(batch, places) else {
                 continue;
             };
-            match &mut self.rlwatch {
-                Some(rule) => rule.look(&point, findings),
-                None => findings.extend(self.state.look(&self.settings, &point)),
-            }
+            findings.extend(self.state.look(&self.settings, &point));
         }
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        match &self.rlwatch {
-            Some(rule) => rule.save(),
-            None => state::save(&self.state),
-        }
+        state::save(&self.state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        match &mut self.rlwatch {
-            Some(rule) => rule.restore(state),
-            None => {
-                self.state = state::restore(state)?;
-                Ok(())
-            }
-        }
+        self.state = state::restore(state)?;
+        Ok(())
     }
+}
+
+/// What both rules want.
+fn interests() -> Vec<Interest> {
+    vec![Interest::metric("reward_mean"), Interest::metric("rewards")]
 }
 
 impl State {

@@ -1,9 +1,11 @@
 //! The rule of rlwatch 0.5.1 (`reward_mean_drift`).
 
 use runwatch_detector::prelude::*;
-use runwatch_detector::rlwatch::{self, Seen};
+use runwatch_detector::rlwatch::{self, Instead, Seen};
 use runwatch_detector::show::{count, number, place};
 use serde::{Deserialize, Serialize};
+
+use super::row::Reader;
 
 /// The parameters `rlwatch-…`.
 pub(crate) fn parameters() -> [Parameter; 3] {
@@ -28,13 +30,38 @@ pub(crate) struct Settings {
     magnitude: f64,
 }
 
-impl Settings {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self, String> {
+/// The rule over rows: the mean reward of each.
+pub struct Rule {
+    values: rlwatch::Rule<Watch>,
+    rows: Reader,
+}
+
+impl Instead for Rule {
+    fn open(parameters: &Parameters) -> Result<Self, String> {
         Ok(Self {
-            consecutive: parameters.count("rlwatch-consecutive")? as u64,
-            warmup: parameters.count("rlwatch-warmup")? as u64,
-            magnitude: parameters.number("rlwatch-magnitude")?,
+            values: Instead::open(parameters)?,
+            rows: Reader::default(),
         })
+    }
+
+    fn interests(&self) -> Vec<Interest> {
+        self.values.interests()
+    }
+
+    fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
+        for places in batch.by_row() {
+            if let Some(point) = self.rows.read(batch, places) {
+                self.values.look(&point, findings);
+            }
+        }
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        self.values.save()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), String> {
+        self.values.restore(state)
     }
 }
 
@@ -64,6 +91,18 @@ pub(crate) struct Watch {
 impl rlwatch::Watch for Watch {
     type Settings = Settings;
     const KEY: &'static str = super::KEY;
+
+    fn settings(parameters: &Parameters) -> Result<Settings, String> {
+        Ok(Settings {
+            consecutive: parameters.count("rlwatch-consecutive")? as u64,
+            warmup: parameters.count("rlwatch-warmup")? as u64,
+            magnitude: parameters.number("rlwatch-magnitude")?,
+        })
+    }
+
+    fn interests(_settings: &Settings) -> Vec<Interest> {
+        super::interests()
+    }
 
     fn look(&mut self, settings: &Settings, point: &Point) -> Seen {
         let value = point.value;

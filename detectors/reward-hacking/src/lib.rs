@@ -42,13 +42,15 @@ const EVALUATIONS: [&str; 9] = [
 ];
 
 /// Watches the rewards of one run.
-pub struct RewardHacking {
+pub type RewardHacking = compat::Choice<Robust, rlwatch::Rule>;
+
+/// The rule of ours.
+pub struct Robust {
     settings: Settings,
     evaluations: Vec<String>,
     state: State,
     roles: Roles<Role>,
     row: Row,
-    rlwatch: Option<rlwatch::Rule>,
 }
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
@@ -60,7 +62,7 @@ struct State {
     proxy: Episode,
 }
 
-impl Detector for RewardHacking {
+impl Detector for Robust {
     fn describe() -> Description {
         let description = Description::new(
             "reward-hacking",
@@ -147,9 +149,6 @@ impl Detector for RewardHacking {
     }
 
     fn open(_run: &Facts, parameters: &Parameters) -> Result<Self, String> {
-        let rlwatch = compat::is_chosen(parameters)?
-            .then(|| rlwatch::Rule::new(parameters))
-            .transpose()?;
         let evaluations = parameters.list("evaluations")?;
         Ok(Self {
             settings: Settings::new(parameters)?,
@@ -157,14 +156,10 @@ impl Detector for RewardHacking {
             state: State::default(),
             roles: Roles::default(),
             row: Row::default(),
-            rlwatch,
         })
     }
 
     fn interests(&self) -> Vec<Interest> {
-        if self.rlwatch.is_some() {
-            return rlwatch::Rule::interests();
-        }
         let names = [
             "rewards",
             "reward_mean",
@@ -183,32 +178,21 @@ impl Detector for RewardHacking {
     fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
         for places in batch.by_row() {
             self.row.read(batch, places, &mut self.roles);
-            match &mut self.rlwatch {
-                Some(rule) => rule.look(&self.row, findings),
-                None => self.look(findings),
-            }
+            self.look(findings);
         }
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        match &self.rlwatch {
-            Some(rule) => rule.save(),
-            None => state::save(&self.state),
-        }
+        state::save(&self.state)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), String> {
-        match &mut self.rlwatch {
-            Some(rule) => rule.restore(state),
-            None => {
-                self.state = state::restore(state)?;
-                Ok(())
-            }
-        }
+        self.state = state::restore(state)?;
+        Ok(())
     }
 }
 
-impl RewardHacking {
+impl Robust {
     fn look(&mut self, findings: &mut Vec<Finding>) {
         let Self {
             settings,

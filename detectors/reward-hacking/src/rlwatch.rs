@@ -1,14 +1,17 @@
 //! The rule of rlwatch 0.5.1 (`reward_hacking`).
 
+use runwatch_detector::Roles;
 use runwatch_detector::prelude::*;
-use runwatch_detector::rlwatch::{self, Ends, FLOOR, History, Level, Seen, at_least, mean};
+use runwatch_detector::rlwatch::{
+    self, Ends, FLOOR, History, Instead, Level, Seen, at_least, mean,
+};
 use runwatch_detector::show::{number, place, times};
 use runwatch_detector::state;
 use runwatch_detector::stats::sort;
 use serde::{Deserialize, Serialize};
 
 use super::dip;
-use super::row::Row;
+use super::row::{Role, Row};
 
 /// What rlwatch logs at a step: a row that has any of these is one.
 const STEP: [&str; 9] = [
@@ -76,13 +79,16 @@ struct State {
     ends: Ends,
 }
 
-pub(crate) struct Rule {
+/// The rule over rows.
+pub struct Rule {
     settings: Settings,
     state: State,
+    roles: Roles<Role>,
+    row: Row,
 }
 
-impl Rule {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self, String> {
+impl Instead for Rule {
+    fn open(parameters: &Parameters) -> Result<Self, String> {
         let settings = Settings {
             warmup: parameters.count("rlwatch-warmup")? as u64,
             window: parameters.count("rlwatch-window")?,
@@ -93,32 +99,43 @@ impl Rule {
         Ok(Self {
             settings,
             state: State::default(),
+            roles: Roles::default(),
+            row: Row::default(),
         })
     }
 
     /// Steps without a reward count as well.
-    pub(crate) fn interests() -> Vec<Interest> {
+    fn interests(&self) -> Vec<Interest> {
         let rewards = Interest::metric("rewards");
         let steps = STEP.iter().map(|name| Interest::metric(name));
         std::iter::once(rewards).chain(steps).collect()
     }
 
-    pub(crate) fn look(&mut self, row: &Row, findings: &mut Vec<Finding>) {
-        let Some(point) = row.first else { return };
-        let watch = self.state.watches.of_rank(point.rank, Watch::default);
-        let seen = watch.look(&self.settings, &point, row);
-        // One episode a rank, whichever metric a row begins with.
-        let place = Point { series: 0, ..point };
-        self.state.ends.report(super::KEY, &place, seen, findings);
+    fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
+        for places in batch.by_row() {
+            self.row.read(batch, places, &mut self.roles);
+            self.look(findings);
+        }
     }
 
-    pub(crate) fn save(&self) -> Option<Vec<u8>> {
+    fn save(&self) -> Option<Vec<u8>> {
         state::save(&self.state)
     }
 
-    pub(crate) fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.state = state::restore(bytes)?;
         Ok(())
+    }
+}
+
+impl Rule {
+    fn look(&mut self, findings: &mut Vec<Finding>) {
+        let Some(point) = self.row.first else { return };
+        let watch = self.state.watches.of_rank(point.rank, Watch::default);
+        let seen = watch.look(&self.settings, &point, &self.row);
+        // One episode a rank, whichever metric a row begins with.
+        let place = Point { series: 0, ..point };
+        self.state.ends.report(super::KEY, &place, seen, findings);
     }
 }
 

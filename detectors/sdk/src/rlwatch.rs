@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::Detector;
 use crate::batch::{Batch, Point};
-use crate::describe::{Parameter, Parameters};
+use crate::describe::{Description, Facts, Interest, Parameter, Parameters};
 use crate::finding::Finding;
 use crate::show::{number, place};
 use crate::state::{self, Episode, Keyed, Latch};
@@ -35,12 +36,80 @@ pub fn rule() -> Parameter {
         )
 }
 
-/// Whether rlwatch's rule is chosen.
-///
-/// # Errors
-/// When there is no parameter [`rule`].
-pub fn is_chosen(parameters: &Parameters) -> Result<bool, String> {
-    Ok(parameters.text("rule")? == "rlwatch")
+/// A detector that decides by its own rule, or as rlwatch did when [`rule`] says
+/// so. Its description is the own one's.
+pub enum Choice<D, R> {
+    /// The rule of ours.
+    Own(D),
+    /// That of rlwatch.
+    Rlwatch(R),
+}
+
+/// What rlwatch did in a detector's place.
+pub trait Instead: Sized + 'static {
+    /// Begins to watch a run.
+    ///
+    /// # Errors
+    /// When a parameter is missing or malformed.
+    fn open(parameters: &Parameters) -> Result<Self, String>;
+
+    /// What it wants to be told.
+    fn interests(&self) -> Vec<Interest>;
+
+    /// Looks at new rows.
+    fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>);
+
+    /// The state.
+    fn save(&self) -> Option<Vec<u8>>;
+
+    /// Takes the state back.
+    ///
+    /// # Errors
+    /// When the bytes are something else.
+    fn restore(&mut self, state: &[u8]) -> Result<(), String>;
+}
+
+impl<D: Detector, R: Instead> Detector for Choice<D, R> {
+    fn describe() -> Description {
+        D::describe()
+    }
+
+    fn open(run: &Facts, parameters: &Parameters) -> Result<Self, String> {
+        // What contradicts itself is refused whichever rule is chosen.
+        let own = D::open(run, parameters)?;
+        Ok(match parameters.text("rule")? {
+            "rlwatch" => Self::Rlwatch(R::open(parameters)?),
+            _ => Self::Own(own),
+        })
+    }
+
+    fn interests(&self) -> Vec<Interest> {
+        match self {
+            Self::Own(own) => own.interests(),
+            Self::Rlwatch(rule) => rule.interests(),
+        }
+    }
+
+    fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
+        match self {
+            Self::Own(own) => own.observe(batch, findings),
+            Self::Rlwatch(rule) => rule.observe(batch, findings),
+        }
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Own(own) => own.save(),
+            Self::Rlwatch(rule) => rule.save(),
+        }
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), String> {
+        match self {
+            Self::Own(own) => own.restore(state),
+            Self::Rlwatch(rule) => rule.restore(state),
+        }
+    }
 }
 
 /// The parameter `rlwatch-warmup`.
@@ -232,6 +301,15 @@ pub trait Watch: Default + Serialize + DeserializeOwned {
     /// The key of its findings.
     const KEY: &'static str;
 
+    /// Reads its parameters.
+    ///
+    /// # Errors
+    /// When one is missing or malformed.
+    fn settings(parameters: &Parameters) -> Result<Self::Settings, String>;
+
+    /// What it wants to be told.
+    fn interests(settings: &Self::Settings) -> Vec<Interest>;
+
     /// Looks at the next value.
     fn look(&mut self, settings: &Self::Settings, point: &Point) -> Seen;
 }
@@ -281,41 +359,38 @@ pub struct Rule<W: Watch> {
 }
 
 impl<W: Watch> Rule<W> {
-    /// A rule that has seen nothing.
-    #[must_use]
-    pub fn new(settings: W::Settings) -> Self {
-        Self {
-            settings,
-            watches: Keyed::default(),
-            ends: Ends::default(),
-        }
-    }
-
-    /// Looks at new rows.
-    pub fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
-        for point in batch.points() {
-            self.look(&point, findings);
-        }
-    }
-
     /// Looks at one value.
     pub fn look(&mut self, point: &Point, findings: &mut Vec<Finding>) {
         let watch = self.watches.of(point, W::default);
         let seen = watch.look(&self.settings, point);
         self.ends.report(W::KEY, point, seen, findings);
     }
+}
 
-    /// The state.
-    #[must_use]
-    pub fn save(&self) -> Option<Vec<u8>> {
+impl<W: Watch + 'static> Instead for Rule<W> {
+    fn open(parameters: &Parameters) -> Result<Self, String> {
+        Ok(Self {
+            settings: W::settings(parameters)?,
+            watches: Keyed::default(),
+            ends: Ends::default(),
+        })
+    }
+
+    fn interests(&self) -> Vec<Interest> {
+        W::interests(&self.settings)
+    }
+
+    fn observe(&mut self, batch: &Batch<'_>, findings: &mut Vec<Finding>) {
+        for point in batch.points() {
+            self.look(&point, findings);
+        }
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
         state::save(&(&self.watches, &self.ends))
     }
 
-    /// Takes the state back.
-    ///
-    /// # Errors
-    /// When the bytes are something else.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), String> {
         (self.watches, self.ends) = state::restore(bytes)?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use runwatch_detector::testing::Noise;
 use runwatch_detector::{Detector, Facts};
 
 use crate::spread::{Leap, Seen, Spread};
-use crate::{AdvantageVariance, Settings};
+use crate::{Robust, Settings};
 
 #[derive(Default)]
 struct Naive {
@@ -78,7 +78,7 @@ proptest! {
     fn bounds_change_nothing(
         pieces in vec((prop_oneof![Just(0.0), Just(1.0), 0.01..30.0], 0.0..1.0_f64, 0.99..1.02_f64, 1_usize..150), 1..8),
     ) {
-        let set = AdvantageVariance::open(&Facts::default(), &super::defaults()).unwrap().settings;
+        let set = Robust::open(&Facts::default(), &super::defaults()).unwrap().settings;
         let (mut spread, mut naive) = (Spread::default(), Naive::default());
         let mut noise = Noise::new(4);
         let mut step = 0;
