@@ -132,3 +132,26 @@ fn values_as_map<S: Serializer>(values: &[(String, f64)], to: S) -> Result<S::Ok
     // serde_json writes a non-finite f64 as null, which is what strict JSON allows.
     to.collect_map(values.iter().map(|(name, value)| (name, value)))
 }
+
+/// Ranks as people write them: `0–3, 7`. They must be sorted.
+pub(crate) fn spans(ranks: &[u32]) -> String {
+    let runs = ranks.chunk_by(|a, b| a.checked_add(1) == Some(*b));
+    let text = runs.map(|run| match run {
+        [first, .., last] => format!("{first}–{last}"),
+        one => one.iter().map(ToString::to_string).collect(),
+    });
+    text.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spans;
+
+    #[test]
+    fn ranks_in_a_row_are_a_span() {
+        assert_eq!(spans(&[3]), "3");
+        assert_eq!(spans(&[0, 1]), "0–1");
+        assert_eq!(spans(&[0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8");
+        assert_eq!(spans(&[]), "");
+    }
+}

@@ -19,3 +19,4 @@ pub mod names;
 pub mod pipeline;
 pub mod record;
 pub mod sandbox;
+pub mod secret;

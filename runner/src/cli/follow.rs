@@ -12,7 +12,7 @@ use super::options;
 use super::output::say;
 use super::watch::{self, Args};
 use crate::config::Config;
-use crate::deliver::Sink;
+use crate::deliver::print::Printer;
 use crate::exit::{Ending, Failure};
 use crate::input::find;
 use crate::input::follow::{Follow, Seen};
@@ -117,7 +117,7 @@ struct Watched<'a> {
     naming: Naming,
     /// `None` until there is a file, and so a run.
     live: Option<Live>,
-    start: Option<(Pipeline, Vec<Box<dyn Sink>>)>,
+    start: Option<(Pipeline, Vec<Box<dyn Printer>>)>,
     /// By input, whether bytes came at this look and at the one before. Files
     /// are numbered by us, in the order in which they came.
     active: Vec<Active>,

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use super::output::{count, say, summarize};
 use crate::alert::{Alert, State};
 use crate::decode::{self, Decoder, Stream};
-use crate::deliver::{Outbox, Sink};
+use crate::deliver::print::{Printer, Spooler};
 use crate::exit::{Ending, Failure};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 
@@ -24,7 +24,7 @@ pub(super) struct Live {
     /// The input whose stream the decoder has.
     current: usize,
     pub(super) pipeline: Pipeline,
-    outbox: Outbox,
+    outbox: Spooler,
     alerts: Vec<Alert>,
     fired: u64,
 }
@@ -42,9 +42,9 @@ impl Live {
     pub(super) fn new(
         decoding: decode::Options,
         pipeline: Pipeline,
-        sinks: Vec<Box<dyn Sink>>,
+        sinks: Vec<Box<dyn Printer>>,
     ) -> Result<Self, Failure> {
-        let outbox = Outbox::new(sinks, WAITING).map_err(|error| {
+        let outbox = Spooler::new(sinks, WAITING).map_err(|error| {
             Failure::new(
                 Ending::Usage,
                 anyhow!("cannot start a sink's thread: {error}"),

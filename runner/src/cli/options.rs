@@ -9,9 +9,9 @@ use clap::Args;
 
 use crate::config::{self, Color, Config, Flags, Loaded, Place, Style};
 use crate::decode::{self, Interests};
-use crate::deliver::sinks::console::{Console, Form, colour_wanted};
-use crate::deliver::sinks::file::AlertFile;
-use crate::deliver::{Sink, SinkError};
+use crate::deliver::print::console::{Console, Form, colour_wanted};
+use crate::deliver::print::file::AlertFile;
+use crate::deliver::print::{PrintError, Printer};
 use crate::detect::{Budget, Detect, Settings};
 use crate::exit::{Ending, Failure};
 use crate::judge::{Judge, Policy};
@@ -185,11 +185,11 @@ pub(super) fn decoding_for(
 }
 
 /// The file of alerts, if the configuration names one.
-pub(super) fn alert_file(config: &Config) -> Result<Option<Box<dyn Sink>>, Failure> {
+pub(super) fn alert_file(config: &Config) -> Result<Option<Box<dyn Printer>>, Failure> {
     let Some(path) = &config.file else {
         return Ok(None);
     };
-    let file = AlertFile::open(path).map_err(|error: SinkError| {
+    let file = AlertFile::open(path).map_err(|error: PrintError| {
         Failure::new(Ending::Usage, anyhow!("{error}"))
             .hint("set another `path` in `[file]`, or remove it")
     })?;
@@ -197,7 +197,7 @@ pub(super) fn alert_file(config: &Config) -> Result<Option<Box<dyn Sink>>, Failu
 }
 
 /// A console on standard error.
-pub(super) fn stderr_console(config: &Config, form: Form) -> Box<dyn Sink> {
+pub(super) fn stderr_console(config: &Config, form: Form) -> Box<dyn Printer> {
     let stderr = io::stderr();
     let terminal = stderr.is_terminal();
     let colour = colour(config, terminal);

@@ -14,9 +14,9 @@ use super::progress::Progress;
 use crate::alert::{Alert, Severity, State};
 use crate::config::Config;
 use crate::decode::Decoder;
-use crate::deliver::sinks::console::Console;
-use crate::deliver::sinks::json::JsonLines;
-use crate::deliver::{Sink, SinkError};
+use crate::deliver::print::console::Console;
+use crate::deliver::print::json::JsonLines;
+use crate::deliver::print::{PrintError, Printer};
 use crate::exit::{Ending, Failure};
 use crate::input::find::Found;
 use crate::input::naming::Naming;
@@ -245,7 +245,7 @@ impl Review<'_> {
 
 /// Where the alerts of a review go: at once, in order, nothing in between.
 struct Out {
-    sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<Box<dyn Printer>>,
     alerts: Vec<Alert>,
     /// Alerts by severity, firing ones only.
     counts: [u64; 3],
@@ -259,7 +259,7 @@ impl Out {
     fn new(args: &Args, config: &Config) -> Result<Self, Failure> {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let mut sinks: Vec<Box<dyn Printer>> = Vec::new();
         if args.json {
             sinks.push(Box::new(JsonLines::new("standard output", stdout)));
         } else if let Some(form) = args.shown.form(config) {
@@ -292,9 +292,9 @@ impl Out {
                 self.worst = self.worst.max(Some(alert.severity));
             }
             for sink in &mut self.sinks {
-                match sink.deliver(&alert) {
+                match sink.print(&alert) {
                     Ok(()) => {}
-                    Err(SinkError::BrokenPipe) => self.closed = true,
+                    Err(PrintError::BrokenPipe) => self.closed = true,
                     Err(error) => {
                         if !self.failed {
                             say(&format!("error: {error}"));
@@ -305,7 +305,7 @@ impl Out {
             }
         }
         for sink in &mut self.sinks {
-            if let Err(SinkError::BrokenPipe) = sink.flush() {
+            if let Err(PrintError::BrokenPipe) = sink.flush() {
                 self.closed = true;
             }
         }

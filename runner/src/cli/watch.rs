@@ -14,7 +14,7 @@ use super::options::{self, Configured, Shown};
 use super::output::say;
 use super::{Outcome, follow};
 use crate::config::Config;
-use crate::deliver::Sink;
+use crate::deliver::print::Printer;
 use crate::exit::{Ending, Failure};
 use crate::input::queue::Popped;
 use crate::input::{Queue, passthrough};
@@ -156,7 +156,7 @@ fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
         .unwrap_or_else(|| jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string())
 }
 
-pub(super) fn sinks(args: &Args, config: &Config) -> Result<Vec<Box<dyn Sink>>, Failure> {
+pub(super) fn sinks(args: &Args, config: &Config) -> Result<Vec<Box<dyn Printer>>, Failure> {
     let mut sinks = Vec::new();
     if let Some(form) = args.shown.form(config) {
         sinks.push(options::stderr_console(config, form));

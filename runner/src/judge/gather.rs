@@ -5,7 +5,7 @@
 //! waits for a moment for the others.
 
 use super::identity::Fingerprint;
-use crate::alert::{Alert, Severity};
+use crate::alert::{Alert, Severity, spans};
 use crate::record::Run;
 
 /// How long an alert waits for other ranks, in seconds of stream time: ranks
@@ -112,27 +112,4 @@ fn told(mut alert: Alert) -> Alert {
         alert.message = format!("{} Also on {noun} {}.", alert.message, spans(&others));
     }
     alert
-}
-
-/// Ranks as people write them: `0–3, 7`. They must be sorted.
-pub(crate) fn spans(ranks: &[u32]) -> String {
-    let runs = ranks.chunk_by(|a, b| a.checked_add(1) == Some(*b));
-    let text = runs.map(|run| match run {
-        [first, .., last] => format!("{first}–{last}"),
-        one => one.iter().map(ToString::to_string).collect(),
-    });
-    text.collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::spans;
-
-    #[test]
-    fn ranks_in_a_row_are_a_span() {
-        assert_eq!(spans(&[3]), "3");
-        assert_eq!(spans(&[0, 1]), "0–1");
-        assert_eq!(spans(&[0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8");
-        assert_eq!(spans(&[]), "");
-    }
 }

@@ -30,7 +30,6 @@ pub use self::compose::HOST_DETECTOR;
 use self::compose::{Letterhead, Notice};
 use self::episode::Moment;
 use self::gather::Gathering;
-pub(crate) use self::gather::spans;
 pub use self::identity::Fingerprint;
 use self::identity::Transition;
 use self::rlwatch::Gate;

@@ -8,8 +8,8 @@ use crate::alert::{Alert, State};
 use crate::cli::options::PLAIN_WIDTH;
 use crate::config::Config;
 use crate::decode::{Decoder, Options};
-use crate::deliver::Sink as _;
-use crate::deliver::sinks::console::{Console, Form};
+use crate::deliver::print::Printer as _;
+use crate::deliver::print::console::{Console, Form};
 use crate::describe::{Description, ParameterSpec};
 use crate::judge::{Judge, Policy};
 use crate::load::{Loader, alone};
@@ -107,7 +107,7 @@ fn show(alert: &Alert) -> Result<String> {
     let mut text = Vec::new();
     let mut console = Console::new(&mut text, Form::Panel, false, Some(PLAIN_WIDTH));
     console
-        .deliver(alert)
+        .print(alert)
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     console
         .flush()

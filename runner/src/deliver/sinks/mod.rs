@@ -1,44 +1,49 @@
-//! The services that alerts can go to, one file each.
+//! The types of sinks, one file each.
 
-pub mod console;
-pub mod file;
-pub mod json;
-
+mod ntfy;
 #[cfg(test)]
-pub(super) use tests::sample;
+pub(crate) mod testing;
 
-#[cfg(test)]
-mod tests {
-    use crate::alert::{Alert, Location, SCHEMA, Severity, State};
+use super::service::Service;
+use super::settings::{Key, Settings};
+use super::sink::Sink;
 
-    /// An alert with something in every field.
-    pub(in crate::deliver) fn sample() -> Alert {
-        Alert {
-            id: "0123456789abcdef0123456789abcdef".to_owned(),
-            schema: SCHEMA,
-            project: "default".to_owned(),
-            run: "train".to_owned(),
-            rank: Some(3),
-            ranks: vec![3],
-            host: "gpu-7".to_owned(),
-            detector: "non-finite".to_owned(),
-            key: "loss".to_owned(),
-            severity: Severity::Critical,
-            state: State::Firing,
-            step: Some(2404),
-            time: Some("2023-11-14T22:13:20Z".to_owned()),
-            title: "loss is NaN".to_owned(),
-            message: "loss was 2.31 at step 2403 and is NaN at step 2404.".to_owned(),
-            recommendation: "Stop the run, go back to the last good checkpoint, and lower the \
-                             learning rate."
-                .to_owned(),
-            values: vec![("loss".to_owned(), f64::NAN), ("last".to_owned(), 2.31)],
-            location: Some(Location {
-                input: "train.log".to_owned(),
-                line: 17,
-            }),
-            first_step: Some(2404),
-            count: 1,
-        }
+/// A type of sink: its name, what it takes, and how one is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// The word after `type =`.
+    pub name: &'static str,
+    /// What it is, in a sentence for the reference.
+    pub summary: &'static str,
+    /// Whether messages leave this machine over the network.
+    pub network: bool,
+    /// Its settings, besides those that every sink has.
+    pub keys: &'static [Key],
+    /// Makes one.
+    pub make: fn(&Settings) -> Result<Made, String>,
+    /// A section of the configuration to start from, for the reference.
+    pub example: &'static str,
+}
+
+/// A sink, or a service that HTTP makes one of.
+pub enum Made {
+    /// A service that is reached by HTTP.
+    Service(Box<dyn Service>),
+    /// Anything else.
+    Sink(Box<dyn Sink>),
+}
+
+impl Made {
+    fn service(service: impl Service + 'static) -> Result<Self, String> {
+        Ok(Self::Service(Box::new(service)))
     }
+}
+
+/// Every type.
+pub const KINDS: &[Kind] = &[ntfy::KIND];
+
+/// The type with this name.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
 }

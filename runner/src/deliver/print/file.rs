@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::json::JsonLines;
 use crate::alert::Alert;
-use crate::deliver::{Sink, SinkError};
+use crate::deliver::print::{PrintError, Printer};
 
 /// Appends to a file, which only its owner can read if we create it: messages
 /// quote the log. Every alert is in the hands of the operating system when
-/// `deliver` returns.
+/// `print` returns.
 #[derive(Debug)]
 pub struct AlertFile(JsonLines<Appender>);
 
@@ -20,9 +20,9 @@ impl AlertFile {
     /// # Errors
     ///
     /// With the path, if that is not possible.
-    pub fn open(path: &Path) -> Result<Self, SinkError> {
+    pub fn open(path: &Path) -> Result<Self, PrintError> {
         let attempt = || format!("open `{}` for alerts", path.display());
-        let file = Appender::open(path).map_err(|error| SinkError::from_io(attempt, error))?;
+        let file = Appender::open(path).map_err(|error| PrintError::from_io(attempt, error))?;
         Ok(Self(JsonLines::new(
             format!("file `{}`", path.display()),
             file,
@@ -30,13 +30,13 @@ impl AlertFile {
     }
 }
 
-impl Sink for AlertFile {
+impl Printer for AlertFile {
     fn name(&self) -> &str {
         self.0.name()
     }
 
-    fn deliver(&mut self, alert: &Alert) -> Result<(), SinkError> {
-        self.0.deliver(alert)
+    fn print(&mut self, alert: &Alert) -> Result<(), PrintError> {
+        self.0.print(alert)
     }
 }
 
@@ -97,18 +97,18 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::deliver::sinks::sample;
+    use crate::deliver::print::sample;
 
     #[test]
     fn appends_lines_that_are_there_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("alerts.jsonl");
         let mut first = AlertFile::open(&path).unwrap();
-        first.deliver(&sample()).unwrap();
+        first.print(&sample()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
         let mut second = AlertFile::open(&path).unwrap();
-        second.deliver(&sample()).unwrap();
-        first.deliver(&sample()).unwrap();
+        second.print(&sample()).unwrap();
+        first.print(&sample()).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 3);
         for line in text.lines() {
@@ -135,8 +135,8 @@ mod tests {
         let path = dir.path().join("alerts.jsonl");
         fs::write(&path, "{\"id\":\"01").unwrap();
         let mut sink = AlertFile::open(&path).unwrap();
-        sink.deliver(&sample()).unwrap();
-        sink.deliver(&sample()).unwrap();
+        sink.print(&sample()).unwrap();
+        sink.print(&sample()).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 3);

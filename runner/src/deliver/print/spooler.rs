@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Sink, SinkError};
+use super::{PrintError, Printer};
 use crate::alert::{Alert, Severity, State};
 
 /// The way from the judge to all sinks.
 #[derive(Debug)]
-pub struct Outbox {
+pub struct Spooler {
     lanes: Vec<Arc<Lane>>,
     capacity: usize,
 }
@@ -32,7 +32,7 @@ pub struct Report {
     pub failed: u64,
     /// Alerts that its full queue refused.
     pub refused: u64,
-    /// Alerts that it has not taken. After [`Outbox::close`]: those for which
+    /// Alerts that it has not taken. After [`Spooler::close`]: those for which
     /// there was no time; the first may be half-way out.
     pub remaining: Vec<Arc<Alert>>,
     /// What the last error said.
@@ -91,13 +91,13 @@ struct LaneState {
     broken_pipe: bool,
 }
 
-impl Outbox {
+impl Spooler {
     /// Starts one thread per sink. `capacity` alerts may wait for each.
     ///
     /// # Errors
     ///
     /// If the operating system gives us no thread.
-    pub fn new(sinks: Vec<Box<dyn Sink>>, capacity: usize) -> io::Result<Self> {
+    pub fn new(sinks: Vec<Box<dyn Printer>>, capacity: usize) -> io::Result<Self> {
         let mut outbox = Self {
             lanes: Vec::new(),
             capacity: capacity.max(1),
@@ -155,7 +155,7 @@ impl Outbox {
     }
 }
 
-impl Drop for Outbox {
+impl Drop for Spooler {
     fn drop(&mut self) {
         self.lanes.iter().for_each(|lane| lane.close());
     }
@@ -235,8 +235,8 @@ impl LaneState {
         }
     }
 
-    fn fault(&mut self, error: &SinkError) {
-        self.broken_pipe |= matches!(error, SinkError::BrokenPipe);
+    fn fault(&mut self, error: &PrintError) {
+        self.broken_pipe |= matches!(error, PrintError::BrokenPipe);
         self.last_error = Some(error.to_string());
     }
 }
@@ -244,13 +244,13 @@ impl LaneState {
 /// A sink's thread.
 struct Worker {
     lane: Arc<Lane>,
-    sink: Box<dyn Sink>,
+    sink: Box<dyn Printer>,
 }
 
 impl Worker {
     fn run(mut self) {
         while let Some(alert) = self.next() {
-            let result = self.sink.deliver(&alert);
+            let result = self.sink.print(&alert);
             let mut state = self.lane.lock();
             state.in_flight = None;
             match result {
@@ -310,7 +310,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::deliver::sinks::sample;
+    use crate::deliver::print::sample;
 
     /// Waits for leave before each alert, and tells which one it took.
     struct Gate {
@@ -318,12 +318,12 @@ mod tests {
         took: mpsc::Sender<String>,
     }
 
-    impl Sink for Gate {
+    impl Printer for Gate {
         fn name(&self) -> &str {
             "gate"
         }
 
-        fn deliver(&mut self, alert: &Alert) -> Result<(), SinkError> {
+        fn print(&mut self, alert: &Alert) -> Result<(), PrintError> {
             if self.leave.recv().is_err() {
                 // Nobody will ever give leave: a sink that does not answer.
                 thread::sleep(Duration::from_secs(3600));
@@ -335,18 +335,18 @@ mod tests {
 
     struct Broken;
 
-    impl Sink for Broken {
+    impl Printer for Broken {
         fn name(&self) -> &str {
             "broken"
         }
 
-        fn deliver(&mut self, alert: &Alert) -> Result<(), SinkError> {
+        fn print(&mut self, alert: &Alert) -> Result<(), PrintError> {
             match alert.id.as_str() {
                 "panic" => panic!("as the test wants"),
-                "pipe" => Err(SinkError::BrokenPipe),
+                "pipe" => Err(PrintError::BrokenPipe),
                 _ => {
                     let attempt = "write to `x`".to_owned();
-                    Err(SinkError::Io {
+                    Err(PrintError::Io {
                         attempt,
                         source: io::ErrorKind::StorageFull.into(),
                     })
@@ -377,15 +377,15 @@ mod tests {
         alerts.iter().map(|alert| alert.id.as_str()).collect()
     }
 
-    fn gate(capacity: usize) -> (Outbox, mpsc::Sender<()>, mpsc::Receiver<String>) {
+    fn gate(capacity: usize) -> (Spooler, mpsc::Sender<()>, mpsc::Receiver<String>) {
         let (give_leave, leave) = mpsc::channel();
         let (took, taken) = mpsc::channel();
-        let outbox = Outbox::new(vec![Box::new(Gate { leave, took })], capacity).unwrap();
+        let outbox = Spooler::new(vec![Box::new(Gate { leave, took })], capacity).unwrap();
         (outbox, give_leave, taken)
     }
 
     /// Waits until the sink is busy with an alert, so that the rest queues up.
-    fn await_busy(outbox: &Outbox) {
+    fn await_busy(outbox: &Spooler) {
         while outbox.lanes[0].lock().in_flight.is_none() {
             thread::yield_now();
         }
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn errors_are_counted_and_end_nothing() {
-        let outbox = Outbox::new(vec![Box::new(Broken)], 8).unwrap();
+        let outbox = Spooler::new(vec![Box::new(Broken)], 8).unwrap();
         outbox.send(&alert("pipe", Severity::Info));
         outbox.send(&alert("full", Severity::Info));
         let reports = outbox.close(Duration::from_secs(10));
@@ -482,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_sink_that_panics_is_reported() {
-        let outbox = Outbox::new(vec![Box::new(Broken)], 8).unwrap();
+        let outbox = Spooler::new(vec![Box::new(Broken)], 8).unwrap();
         outbox.send(&alert("panic", Severity::Info));
         let began = Instant::now();
         let reports = outbox.close(Duration::from_secs(60));
@@ -493,7 +493,7 @@ mod tests {
 
     #[test]
     fn without_sinks_there_is_nothing_to_do() {
-        let outbox = Outbox::new(Vec::new(), 8).unwrap();
+        let outbox = Spooler::new(Vec::new(), 8).unwrap();
         assert_eq!(outbox.send(&alert("a", Severity::Info)), 0);
         assert!(outbox.close(Duration::ZERO).is_empty());
     }

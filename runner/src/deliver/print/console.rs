@@ -8,10 +8,9 @@ use std::io::Write;
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
-use crate::alert::{Alert, Severity, State};
-use crate::deliver::escape::{Newlines, escape};
-use crate::deliver::{Sink, SinkError};
-use crate::judge::spans;
+use crate::alert::{Alert, Severity, State, spans};
+use crate::deliver::print::escape::{Newlines, escape};
+use crate::deliver::print::{PrintError, Printer};
 
 /// The width where the terminal's is unknown, and the most that reads well.
 const MAX_WIDTH: usize = 100;
@@ -56,12 +55,12 @@ pub fn colour_wanted(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
     no_color.is_none_or(OsStr::is_empty) && term != Some(OsStr::new("dumb"))
 }
 
-impl<W: Write + Send> Sink for Console<W> {
+impl<W: Write + Send> Printer for Console<W> {
     fn name(&self) -> &str {
         "console"
     }
 
-    fn deliver(&mut self, alert: &Alert) -> Result<(), SinkError> {
+    fn print(&mut self, alert: &Alert) -> Result<(), PrintError> {
         let text = match self.form {
             Form::Panel => panel(
                 alert,
@@ -72,12 +71,12 @@ impl<W: Write + Send> Sink for Console<W> {
         };
         // In one piece, so that the job's own output does not cut it in two.
         let written = self.to.write_all(text.as_bytes());
-        written.map_err(|error| SinkError::from_io(|| "write to the console".to_owned(), error))
+        written.map_err(|error| PrintError::from_io(|| "write to the console".to_owned(), error))
     }
 
-    fn flush(&mut self) -> Result<(), SinkError> {
+    fn flush(&mut self) -> Result<(), PrintError> {
         let flushed = self.to.flush();
-        flushed.map_err(|error| SinkError::from_io(|| "write to the console".to_owned(), error))
+        flushed.map_err(|error| PrintError::from_io(|| "write to the console".to_owned(), error))
     }
 }
 
@@ -234,12 +233,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::deliver::sinks::sample;
+    use crate::deliver::print::sample;
 
     fn shown(alert: &Alert, form: Form, colour: bool, width: usize) -> String {
         let mut bytes = Vec::new();
         Console::new(&mut bytes, form, colour, Some(width))
-            .deliver(alert)
+            .print(alert)
             .unwrap();
         String::from_utf8(bytes).unwrap()
     }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::alert::Alert;
-use crate::deliver::{Sink, SinkError};
+use crate::deliver::print::{PrintError, Printer};
 
 /// Writes each alert as one line. The form is documented in `docs/alert.md`.
 #[derive(Debug)]
@@ -23,17 +23,17 @@ impl<W: Write + Send> JsonLines<W> {
         }
     }
 
-    fn error(&self, source: std::io::Error) -> SinkError {
-        SinkError::from_io(|| format!("write to {}", self.name), source)
+    fn error(&self, source: std::io::Error) -> PrintError {
+        PrintError::from_io(|| format!("write to {}", self.name), source)
     }
 }
 
-impl<W: Write + Send> Sink for JsonLines<W> {
+impl<W: Write + Send> Printer for JsonLines<W> {
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn deliver(&mut self, alert: &Alert) -> Result<(), SinkError> {
+    fn print(&mut self, alert: &Alert) -> Result<(), PrintError> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, alert).map_err(|error| self.error(error.into()))?;
         self.line.push(b'\n');
@@ -43,7 +43,7 @@ impl<W: Write + Send> Sink for JsonLines<W> {
             .map_err(|error| self.error(error))
     }
 
-    fn flush(&mut self) -> Result<(), SinkError> {
+    fn flush(&mut self) -> Result<(), PrintError> {
         self.to.flush().map_err(|error| self.error(error))
     }
 }
@@ -55,11 +55,11 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::deliver::sinks::sample;
+    use crate::deliver::print::sample;
 
     fn written(alert: &Alert) -> String {
         let mut bytes = Vec::new();
-        JsonLines::new("stdout", &mut bytes).deliver(alert).unwrap();
+        JsonLines::new("stdout", &mut bytes).print(alert).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -137,13 +137,10 @@ mod tests {
     #[test]
     fn a_broken_pipe_is_an_error_of_its_own() {
         let mut sink = JsonLines::new("stdout", Refuses(io::ErrorKind::BrokenPipe));
-        assert!(matches!(
-            sink.deliver(&sample()),
-            Err(SinkError::BrokenPipe)
-        ));
-        assert!(matches!(sink.flush(), Err(SinkError::BrokenPipe)));
+        assert!(matches!(sink.print(&sample()), Err(PrintError::BrokenPipe)));
+        assert!(matches!(sink.flush(), Err(PrintError::BrokenPipe)));
         let mut sink = JsonLines::new("stdout", Refuses(io::ErrorKind::StorageFull));
-        let error = sink.deliver(&sample()).unwrap_err();
+        let error = sink.print(&sample()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "cannot write to stdout: no storage space"

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// What becomes of a line break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Newlines {
+pub(in crate::deliver) enum Newlines {
     /// It stays, for text that is wrapped into lines anyway.
     Keep,
     /// It is shown as `\n`, for text that must stay on one line.
@@ -15,7 +15,7 @@ pub(super) enum Newlines {
 /// Makes control characters visible: `ESC` becomes `\x1b`. A tab becomes a
 /// space. Characters that are invisible or turn the direction of writing are
 /// shown as well, since they can make a text read as another one.
-pub(super) fn escape(text: &str, newlines: Newlines) -> Cow<'_, str> {
+pub(in crate::deliver) fn escape(text: &str, newlines: Newlines) -> Cow<'_, str> {
     let harmless = |c: char| !c.is_control() && !is_hidden(c);
     let fine = |c: char| harmless(c) || (c == '\n' && newlines == Newlines::Keep);
     if text.chars().all(fine) {

@@ -1,0 +1,34 @@
+//! An alert for tests.
+
+use crate::alert::{Alert, Location, SCHEMA, Severity, State};
+
+/// An alert with something in every field.
+pub(in crate::deliver) fn sample() -> Alert {
+    Alert {
+        id: "0123456789abcdef0123456789abcdef".to_owned(),
+        schema: SCHEMA,
+        project: "default".to_owned(),
+        run: "train".to_owned(),
+        rank: Some(3),
+        ranks: vec![3],
+        host: "gpu-7".to_owned(),
+        detector: "non-finite".to_owned(),
+        key: "loss".to_owned(),
+        severity: Severity::Critical,
+        state: State::Firing,
+        step: Some(2404),
+        time: Some("2023-11-14T22:13:20Z".to_owned()),
+        title: "loss is NaN".to_owned(),
+        message: "loss was 2.31 at step 2403 and is NaN at step 2404.".to_owned(),
+        recommendation: "Stop the run, go back to the last good checkpoint, and lower the \
+                         learning rate."
+            .to_owned(),
+        values: vec![("loss".to_owned(), f64::NAN), ("last".to_owned(), 2.31)],
+        location: Some(Location {
+            input: "train.log".to_owned(),
+            line: 17,
+        }),
+        first_step: Some(2404),
+        count: 1,
+    }
+}
