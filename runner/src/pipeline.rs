@@ -322,5 +322,6 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
         values: Vec::new(),
         halt: None,
         gather: false,
+        route: None,
     }
 }

@@ -24,6 +24,7 @@ mod reader;
 mod rules;
 mod sections;
 mod show;
+mod sinks;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -43,4 +44,6 @@ pub use rules::Rule;
 pub(crate) use show::written as toml_value;
 pub use show::{show, template};
 pub use tree::{Node, Value};
-pub use types::{Alerts, Color, Config, Console, Decode, Detector, Faults, Given, Limits, Style};
+pub use types::{
+    Alerts, Color, Config, Console, Decode, Detector, Faults, Given, Limits, Sink, Style,
+};

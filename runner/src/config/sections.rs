@@ -14,7 +14,7 @@ use super::types::{Alerts, Color, Config, Console, Decode, Faults, Limits, Style
 use crate::alert::Severity;
 
 /// Sections whose keys are the user's own.
-pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule"];
+pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule", "sinks"];
 
 /// Whether it is rlwatch's.
 const POLICIES: &[(&str, bool)] = &[("runwatch", false), ("rlwatch", true)];
@@ -101,6 +101,8 @@ pub(super) fn config(
         style: reader.get("console", "style", &choice(styles)),
         color: reader.get("console", "color", &choice(colors)),
     };
+    let folders = super::sinks::folders(home.clone(), &file_folder);
+    let sinks = super::sinks::read(reader, &folders);
     let file = reader.optional("file", "path", &path(home.clone(), PathBuf::new()));
     let own_path = path(home, file_folder);
     let detectors = super::detectors::read(reader, builtin, enable.as_deref(), strict, &own_path);
@@ -116,6 +118,7 @@ pub(super) fn config(
         patterns,
         paths,
         rules,
+        sinks,
         console,
         file,
     }

@@ -8,6 +8,7 @@ use super::rules::Rule;
 use super::tree::Value;
 use crate::alert::Severity;
 use crate::decode::Pattern;
+use crate::deliver::{Settings, Transport};
 
 /// The configuration. `default.toml` says what each setting means.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub paths: Vec<String>,
     /// `[rule.*]`: conditions that the user wrote.
     pub rules: Vec<Rule>,
+    /// `[sinks.*]`: ways out for alerts.
+    pub sinks: Vec<Sink>,
     /// How the console looks.
     pub console: Console,
     /// The file of alerts as JSON lines; none if there is none.
@@ -129,6 +132,23 @@ pub struct Decode {
     pub max_runs: usize,
     /// Whether trainings that follow each other in one log are runs of their own.
     pub restarts: bool,
+}
+
+/// A way out for alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sink {
+    /// The name in the configuration.
+    pub name: String,
+    /// The name of its type.
+    pub kind: &'static str,
+    /// What is less than this does not go there.
+    pub min_severity: Severity,
+    /// How it reaches its service.
+    pub transport: Transport,
+    /// What its type takes.
+    pub settings: Settings,
+    /// Where its section stands.
+    pub at: Origin,
 }
 
 /// `[console]`: how the console looks.

@@ -4,15 +4,19 @@
 //! to people, services, files and commands. What a sink gets is a [`Message`],
 //! what it says of it an [`Outcome`].
 
+mod courier;
 mod message;
+mod owner;
 pub mod print;
 mod service;
 mod settings;
 mod sink;
 pub mod sinks;
 pub mod text;
+mod transport;
 
 pub use self::message::{Entry, Form, Message, Notice};
 pub use self::service::{Answer, Method, Request, Service};
 pub use self::settings::{Given, Key, Settings, Takes};
 pub use self::sink::{Outcome, Pace, Sink};
+pub use self::transport::Transport;

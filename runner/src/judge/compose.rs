@@ -49,6 +49,8 @@ impl Letterhead<'_> {
         Alert {
             id: fingerprint.alert_id(episode.number, episode.alerts, transition),
             schema: SCHEMA,
+            fingerprint: fingerprint.to_string(),
+            episode: episode.number,
             project: self.run.project.to_string(),
             run: self.run.run.to_string(),
             rank,
@@ -67,6 +69,7 @@ impl Letterhead<'_> {
             location,
             first_step: episode.first_step,
             count: episode.count,
+            route: finding.route,
         }
     }
 
