@@ -7,6 +7,7 @@
 pub mod matcher;
 mod message;
 pub mod print;
+pub mod routes;
 mod service;
 mod settings;
 mod sink;
