@@ -13,6 +13,7 @@
 //!
 //! After five failures in a row the whole sink waits, not just the message.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub(super) enum Step {
         alerts: usize,
         /// The project and run of the first.
         about: (String, String),
+        /// It was given up for good.
+        dead: bool,
     },
     /// There is nothing to do before this time; none: nothing at all.
     Wait(Option<i64>),
@@ -113,7 +116,7 @@ impl Courier {
             .first()
             .map(|entry| (entry.alert.project.clone(), entry.alert.run.clone()))
             .unwrap_or_default();
-        let outcome = clean(self.sink.send(&message));
+        let outcome = clean(self.send(&message));
         let after = clock();
         self.ledger.attempted(
             &leased.message,
@@ -125,10 +128,21 @@ impl Courier {
         )?;
         self.settle(&leased, &outcome, after, closing)?;
         Ok(Step::Tried {
+            dead: matches!(outcome, Outcome::Rejected(_)) && leased.plain,
             outcome,
             alerts: message.entries.len(),
             about,
         })
+    }
+
+    /// A sink that panics has refused the message; it must not end the others.
+    fn send(&mut self, message: &Message) -> Outcome {
+        let sink = AssertUnwindSafe(&mut self.sink);
+        catch_unwind(|| {
+            let sink = sink;
+            sink.0.send(message)
+        })
+        .unwrap_or_else(|_| Outcome::Rejected("the sink panicked".to_owned()))
     }
 
     /// When the sink's pace allows a message; none: now.

@@ -5,9 +5,13 @@
 //! what it says of it an [`Outcome`].
 
 mod courier;
+pub mod dispatch;
+pub mod matcher;
 mod message;
 mod owner;
+pub mod post;
 pub mod print;
+pub mod routes;
 mod service;
 mod settings;
 mod sink;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::courier::{Courier, Step};
 use super::dispatch::Dispatch;
 use super::owner;
-use super::sink::Sink;
+use super::sink::{Outcome, Sink};
 use crate::alert::{Alert, Severity};
 use crate::ledger::{Durability, Ledger, LedgerError, Muted};
 
@@ -299,7 +299,8 @@ impl Lane {
                     outcome,
                     alerts,
                     about,
-                } => lane.note(&outcome, alerts, about),
+                    dead,
+                } => lane.note(&outcome, alerts, about, dead),
                 Step::Wait(until) => {
                     broken = false;
                     if !lane.rest(until.map(|until| until - wall_clock())) {
@@ -324,17 +325,18 @@ impl Lane {
         }
     }
 
-    fn note(&self, outcome: &super::Outcome, alerts: usize, about: (String, String)) {
-        use super::Outcome::{Accepted, Broken, Delivered, Rejected};
+    fn note(&self, outcome: &Outcome, alerts: usize, about: (String, String), dead: bool) {
         let mut state = self.lock();
         state.last_error = outcome.why().map(str::to_owned);
+        if outcome.is_success() {
+            state.delivered += alerts as u64;
+        }
         let mishap = match outcome {
-            Delivered { .. } | Accepted { .. } => {
-                state.delivered += alerts as u64;
-                return;
+            Outcome::Broken(why) => Mishap::Broken(why.clone()),
+            Outcome::Rejected(why) if dead => {
+                state.refused += alerts as u64;
+                Mishap::Refused(why.clone())
             }
-            Broken(why) => Mishap::Broken(why.clone()),
-            Rejected(why) => Mishap::Refused(why.clone()),
             _ => return,
         };
         drop(state);
@@ -358,7 +360,8 @@ impl Lane {
     /// there will be nothing more, or no time for it.
     fn rest(&self, millis: Option<i64>) -> bool {
         let mut state = self.lock();
-        let until_then = millis.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
+        let until_then =
+            millis.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
         if let Some(deadline) = state.closing {
             // Nothing waits, or not within the time that is left.
             let left = deadline.saturating_duration_since(Instant::now());

@@ -103,6 +103,17 @@ impl Letterhead<'_> {
     }
 }
 
+/// An alert of the host about itself at this time (seconds since 1970).
+#[must_use]
+pub fn host_alert(run: &Run, host: &str, time: f64, finding: Finding) -> Alert {
+    let at = Moment {
+        step: None,
+        rank: None,
+        time,
+    };
+    Letterhead { host, run }.own(at, 1, finding)
+}
+
 /// Makes of a muted finding the announcement that its episode goes on.
 pub(super) fn still_firing(finding: &mut Finding, episode: &Episode, ended: bool) {
     let when = if ended {

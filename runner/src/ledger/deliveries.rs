@@ -205,25 +205,54 @@ pub(crate) fn make_room(tx: &Transaction<'_>, sink: &str, now: i64) -> Result<u6
     Ok(dropped as u64)
 }
 
-/// Where the firing of a trouble stands at a sink: the state of its latest
-/// delivery there, if it had one.
-pub(crate) fn firing_state(
+/// Where the firing of a trouble stands at a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Firing {
+    pub(crate) sink: String,
+    pub(crate) state: String,
+    pub(crate) route: usize,
+    pub(crate) grouping: String,
+}
+
+impl Firing {
+    /// Whether the receiver has it.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self.state.as_str(), "delivered" | "accepted")
+    }
+
+    /// Whether the receiver has it or will have it.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_told() || matches!(self.state.as_str(), "pending" | "sending")
+    }
+}
+
+/// Where the firing of a trouble stands at each sink that it was meant for.
+pub(crate) fn firings(
     tx: &Transaction<'_>,
     fingerprint: &str,
     episode: u64,
-    sink: &str,
-) -> Result<Option<String>> {
-    // A delivered one outweighs a later one that was not.
-    Ok(tx
-        .prepare_cached(
-            "SELECT d.state FROM delivery d JOIN alert a ON a.id = d.alert
-             WHERE d.fingerprint = ?1 AND d.episode = ?2 AND d.sink = ?3 AND a.firing
-             AND d.notice <> 'ended'
-             ORDER BY d.state IN ('delivered', 'accepted') DESC,
-                      d.state IN ('pending', 'sending') DESC, d.id DESC LIMIT 1",
-        )?
-        .query_row(params![fingerprint, episode as i64, sink], |row| row.get(0))
-        .optional()?)
+) -> Result<Vec<Firing>> {
+    // Of several at a sink, one that was delivered outweighs one that is on its
+    // way, and that one all others. SQLite takes the other columns from the
+    // row of the least.
+    let mut query = tx.prepare_cached(
+        "SELECT d.sink, d.state, d.route, d.grouping,
+         min(CASE WHEN d.state IN ('delivered', 'accepted') THEN 0
+             WHEN d.state IN ('pending', 'sending') THEN 1
+             WHEN d.state = 'held' THEN 2 ELSE 3 END)
+         FROM delivery d JOIN alert a ON a.id = d.alert
+         WHERE d.fingerprint = ?1 AND d.episode = ?2 AND a.firing AND d.notice <> 'ended'
+         GROUP BY d.sink ORDER BY d.sink",
+    )?;
+    let rows = query.query_map(params![fingerprint, episode as i64], |row| {
+        Ok(Firing {
+            sink: row.get(0)?,
+            state: row.get(1)?,
+            route: row.get::<_, i64>(2)?.unsigned_abs() as usize,
+            grouping: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// When the group was last told something at a sink.
@@ -236,29 +265,68 @@ pub(crate) fn last_told(tx: &Transaction<'_>, sink: &str, grouping: &str) -> Res
         .query_row([sink, grouping], |row| row.get(0))?)
 }
 
-/// A delivery that is held back.
+/// A delivery that has not begun and that something may mute, or does.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Idle {
     pub(crate) id: i64,
-    pub(crate) sink: String,
+    pub(crate) held: bool,
+    pub(crate) reason: Option<String>,
     pub(crate) alert: Alert,
 }
 
-/// Everything that is held back.
-pub(crate) fn held(tx: &Transaction<'_>) -> Result<Vec<Held>> {
+/// What is held back, and what still waits for its group at this time.
+pub(crate) fn idle(tx: &Transaction<'_>, now: i64) -> Result<Vec<Idle>> {
     let mut query = tx.prepare_cached(
-        "SELECT d.id, d.sink, a.body FROM delivery d JOIN alert a ON a.id = d.alert
-         WHERE d.state = 'held' ORDER BY d.id",
+        "SELECT d.id, d.state = 'held', d.reason, a.body FROM delivery d JOIN alert a ON a.id = d.alert
+         WHERE d.state = 'held' OR d.state = 'pending' AND d.message IS NULL AND d.due > ?1
+         ORDER BY d.id",
     )?;
-    let rows: Vec<(i64, String, String)> = query
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    let rows: Vec<(i64, bool, Option<String>, String)> = query
+        .query_map([now], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     rows.into_iter()
-        .map(|(id, sink, body)| {
+        .map(|(id, held, reason, body)| {
             let alert = alerts::read_alert(&body)?;
-            Ok(Held { id, sink, alert })
+            Ok(Idle {
+                id,
+                held,
+                reason,
+                alert,
+            })
         })
         .collect()
+}
+
+/// Whether anything is held back.
+pub(crate) fn any_held(connection: &Connection) -> Result<bool> {
+    Ok(connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 'held')")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// Holds a delivery back.
+pub(crate) fn hold(tx: &Transaction<'_>, id: i64, reason: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE delivery SET state = 'held', reason = ?2 WHERE id = ?1")?
+        .execute(params![id, reason])?;
+    Ok(())
+}
+
+/// Gives up what is held back of a trouble.
+pub(crate) fn suppress_held(
+    tx: &Transaction<'_>,
+    fingerprint: &str,
+    episode: u64,
+    reason: &str,
+    now: i64,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE delivery SET state = 'suppressed', reason = ?3 || coalesce(' (' || reason || ')', ''),
+         done = ?4 WHERE fingerprint = ?1 AND episode = ?2 AND state = 'held'",
+    )?
+    .execute(params![fingerprint, episode as i64, reason, now])?;
+    Ok(())
 }
 
 /// Lets a held delivery go.
@@ -267,15 +335,6 @@ pub(crate) fn release(tx: &Transaction<'_>, id: i64, due: i64) -> Result<()> {
         "UPDATE delivery SET state = 'pending', reason = NULL, due = ?2 WHERE id = ?1",
     )?
     .execute([id, due])?;
-    Ok(())
-}
-
-/// Gives a held delivery up.
-pub(crate) fn suppress(tx: &Transaction<'_>, id: i64, reason: &str, now: i64) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE delivery SET state = 'suppressed', reason = ?2, done = ?3 WHERE id = ?1",
-    )?
-    .execute(params![id, reason, now])?;
     Ok(())
 }
 
