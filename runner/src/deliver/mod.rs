@@ -10,6 +10,7 @@ pub mod print;
 pub mod routes;
 mod service;
 mod settings;
+pub mod silence;
 mod sink;
 pub mod sinks;
 pub mod text;
