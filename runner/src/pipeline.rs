@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::Interests;
 use crate::detect::{Detect, Event, Failure, Next, What};
-use crate::ledger::Muted;
 use crate::judge::{HOST_DETECTOR, Judge, Seen, Suppressed};
+use crate::ledger::Muted;
 use crate::record::{NO_RANK, Run, RunBatch, RunId, Segment};
 
 /// Rows that are worth a segment of their own: enough that a call of a detector

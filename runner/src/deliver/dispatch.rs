@@ -64,7 +64,6 @@ struct Open {
 struct Told {
     sink: String,
     route: usize,
-    grouping: String,
     last: i64,
     ordinal: u32,
 }
@@ -181,7 +180,6 @@ impl Dispatch {
                 told.push(Told {
                     sink: gate.sink.clone(),
                     route: chosen.position,
-                    grouping,
                     last: now,
                     ordinal: 0,
                 });

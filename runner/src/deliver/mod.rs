@@ -6,6 +6,7 @@
 
 mod courier;
 pub mod dispatch;
+pub mod inhibit;
 pub mod matcher;
 mod message;
 mod owner;
@@ -14,6 +15,7 @@ pub mod print;
 pub mod routes;
 mod service;
 mod settings;
+pub mod silence;
 mod sink;
 pub mod sinks;
 pub mod text;

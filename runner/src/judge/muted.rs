@@ -38,18 +38,21 @@ impl Notes {
             told.title.clear();
             fingerprint = Fingerprint::new(seen.run, seen.detector, &told.key);
         }
-        let muted = self.0.entry((fingerprint, reason)).or_insert_with(|| Muted {
-            fingerprint: fingerprint.to_string(),
-            reason: reason.name(),
-            project: seen.run.project.to_string(),
-            run: seen.run.run.to_string(),
-            detector: seen.detector.to_owned(),
-            key: told.key,
-            severity: told.severity,
-            title: String::new(),
-            count: 0,
-            steps: None,
-        });
+        let muted = self
+            .0
+            .entry((fingerprint, reason))
+            .or_insert_with(|| Muted {
+                fingerprint: fingerprint.to_string(),
+                reason: reason.name(),
+                project: seen.run.project.to_string(),
+                run: seen.run.run.to_string(),
+                detector: seen.detector.to_owned(),
+                key: told.key,
+                severity: told.severity,
+                title: String::new(),
+                count: 0,
+                steps: None,
+            });
         muted.count += 1;
         muted.severity = muted.severity.max(told.severity);
         muted.title = told.title;

@@ -117,15 +117,6 @@ pub(crate) fn firing(tx: &Transaction<'_>, project: &str, run: &str) -> Result<V
     bodies.iter().map(|body| read_alert(body)).collect()
 }
 
-/// Whether the trouble's episode has been resolved.
-pub(crate) fn is_resolved(tx: &Transaction<'_>, fingerprint: &str, episode: i64) -> Result<bool> {
-    Ok(tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM alert WHERE fingerprint = ?1 AND episode = ?2 AND NOT firing)",
-        )?
-        .query_row(params![fingerprint, episode], |row| row.get(0))?)
-}
-
 /// Counts findings that did not become alerts.
 pub(crate) fn mute(tx: &Transaction<'_>, muted: &Muted, now: i64) -> Result<()> {
     let add = |fingerprint: &str, key: &str, title: &str| -> Result<()> {

@@ -202,8 +202,9 @@ fn compile(pattern: &str) -> Result<Regex, regex::Error> {
 
 impl PartialEq for Matcher {
     fn eq(&self, other: &Self) -> bool {
-        let parts = |it: &Self| (it.test.symbol(), it.label.clone(), it.value.clone());
-        parts(self) == parts(other)
+        // The value is what the test was made of.
+        let symbols = (self.test.symbol(), other.test.symbol());
+        self.label == other.label && symbols.0 == symbols.1 && self.value == other.value
     }
 }
 

@@ -59,7 +59,7 @@ impl Default for Route {
 }
 
 /// The routes of a configuration, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routes {
     routes: Vec<Route>,
 }
