@@ -60,6 +60,7 @@ fn what_is_read() {
         ("foo=\"{},=!~\"", &["foo=\"{},=!~\""]),
         ("foo=\"a\\\"b\\\\c\\nd\"", &["foo=\"a\\\"b\\\\c\\nd\""]),
         ("foo=\"\\u2207\"", &["foo=∇"]),
+        ("foo=a\u{1b}b", &["foo=\"a\\u001bb\""]),
         ("team=研究🔥", &["team=研究🔥"]),
         // Beyond Alertmanager.
         ("loss-spike", &["detector=loss-spike"]),
@@ -168,7 +169,7 @@ fn a_bad_expression_is_named_and_cannot_break_its_anchors() {
     );
     assert!(mistake("run=~a)|(b").starts_with("not a regular expression"));
     assert!(mistake("run=~\"(?x)a # b\"").starts_with("not a regular expression"));
-    let big = format!("run=~\"{}\"", r"\w{200}{200}");
+    let big = format!("run=~\"{}\"", r"\w{100}");
     assert!(mistake(&big).contains("takes too much memory"));
 }
 
@@ -221,6 +222,13 @@ fn an_absent_label_is_the_empty_text() {
         assert_eq!(all_match(&matchers, &none), without, "{text}");
     }
     assert!(matches_alert("input=\"\"", |alert| alert.location = None));
+}
+
+#[test]
+fn any_text_is_any_text_of_several_lines_too() {
+    assert!(matches_alert("title=~loss.*", |alert| {
+        alert.title = "loss\nis NaN".to_owned();
+    }));
 }
 
 #[test]
