@@ -1,6 +1,8 @@
 //! The types of sinks, one file each.
 
 mod ntfy;
+mod parts;
+mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -40,7 +42,7 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[ntfy::KIND];
+pub const KINDS: &[Kind] = &[ntfy::KIND, slack::KIND];
 
 /// The type with this name.
 #[must_use]
