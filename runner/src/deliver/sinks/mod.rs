@@ -1,5 +1,6 @@
 //! The types of sinks, one file each.
 
+mod discord;
 mod ntfy;
 mod parts;
 mod slack;
@@ -42,7 +43,7 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[ntfy::KIND, slack::KIND];
+pub const KINDS: &[Kind] = &[discord::KIND, ntfy::KIND, slack::KIND];
 
 /// The type with this name.
 #[must_use]
