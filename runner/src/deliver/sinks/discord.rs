@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Kind, Made, parts};
+use super::card::{Card, Limits};
+use super::{Kind, Made};
 use crate::alert::Severity;
-use crate::deliver::text::{clean, clean_line, fit, utf16};
+use crate::deliver::text::{clean, clean_line, utf16};
 use crate::deliver::{
-    Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
+    Answer, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
 use crate::secret::{Secret, Unreadable};
 
@@ -43,18 +44,18 @@ pub(super) const KIND: Kind = Kind {
     example: "url = \"env:DISCORD_WEBHOOK_URL\"",
 };
 
-// Limits in characters. We count UTF-16 code units, which are never fewer.
+/// In characters. We count UTF-16 code units, which are never fewer.
+const LIMITS: Limits = Limits {
+    // There may be 10 embeds; one of them is for what is not shown.
+    cards: 9,
+    all: 6000,
+    title: 256,
+    text: 4096,
+    field: 1024,
+    escape: escaped,
+    measure: utf16,
+};
 const CONTENT: usize = 2000;
-const TITLE: usize = 256;
-const DESCRIPTION: usize = 4096;
-const FIELD: usize = 1024;
-/// All texts of all embeds together.
-const EMBEDS: usize = 6000;
-/// Of those, what the footer and what is not shown may take.
-const FOOTER: usize = 200;
-const REST: usize = 500;
-/// Alerts in a message: it has 10 embeds, one of them for the rest.
-const SHOWN: usize = 9;
 
 /// `SUPPRESS_EMBEDS`: no previews of links that are in the text.
 const NO_PREVIEWS: u32 = 1 << 2;
@@ -104,7 +105,7 @@ impl Service for Discord {
         let ping = role.map(|id| format!("<@&{id}> ")).unwrap_or_default();
         let told = |text: &str| {
             let room = CONTENT.saturating_sub(utf16(&ping));
-            format!("{ping}{}", fit(text, room, escaped, utf16))
+            format!("{ping}{}", LIMITS.cut(text, room))
         };
         let mut body = match message.form {
             Form::Rich => json!({ "embeds": embeds(message) }),
@@ -143,7 +144,7 @@ impl Service for Discord {
     }
 
     fn batch(&self) -> usize {
-        SHOWN
+        LIMITS.cards
     }
 
     /// A webhook has some 30 messages a minute; what counts is the answer 429.
@@ -158,72 +159,27 @@ fn is_id(text: &str) -> bool {
 }
 
 fn embeds(message: &Message) -> Vec<Value> {
-    let entries = parts::worst_first(message);
-    let (shown, rest) = entries.split_at(entries.len().min(SHOWN));
-    let share = (EMBEDS - FOOTER - REST) / shown.len().max(1);
-    let alone = entries.len() == 1;
-    let title = |entry: &Entry| match alone {
-        true => format!("{} {}", entry.symbol(), message.title()),
-        false => format!("{} {}", entry.symbol(), entry.headline()),
-    };
-    let mut embeds: Vec<_> = shown
-        .iter()
-        .map(|entry| embed(entry, &title(entry), Room(share)))
-        .collect();
-    if let Some(rest) = parts::rest(rest) {
-        embeds.push(json!({ "description": fit(&clean(&rest), REST, escaped, utf16) }));
-    }
+    let cards = LIMITS.cards(message);
+    let mut embeds: Vec<_> = cards.cards.iter().map(embed).collect();
+    embeds.extend(cards.rest.map(|rest| json!({ "description": rest })));
     if let Some(last) = embeds.last_mut() {
-        // A footer has no markup.
-        let footer = fit(&clean(&message.footer()), FOOTER, str::to_owned, utf16);
-        last["footer"] = json!({ "text": footer });
+        last["footer"] = json!({ "text": cards.footer });
     }
     embeds
 }
 
-fn embed(entry: &Entry, title: &str, mut room: Room) -> Value {
-    let third = room.0 / 3;
-    let title = room.write(&clean_line(title), TITLE.min(third));
-    let advice = parts::advice(entry)
-        .and_then(|advice| room.field("What to do", advice, FIELD.min(third), false));
-    let details = room.0 / 4;
-    let description = room.write(&clean(&entry.message()), DESCRIPTION.min(room.0 - details));
-    let values = parts::values(entry)
-        .and_then(|values| room.field("Values", &values, FIELD.min(details), false));
-    let facts = entry.facts();
-    let facts = facts
+fn embed(card: &Card) -> Value {
+    let fields: Vec<_> = card
+        .fields
         .iter()
-        .filter_map(|(name, value)| room.field(name, value, FIELD, true));
-    let fields: Vec<_> = advice.into_iter().chain(values).chain(facts).collect();
-
-    let mut embed = json!({ "title": title, "color": entry.colour(), "fields": fields });
-    if !description.trim().is_empty() {
-        embed["description"] = description.into();
-    }
-    embed
-}
-
-/// The characters that an embed may still have.
-struct Room(usize);
-
-impl Room {
-    /// The text escaped, and what it takes taken.
-    fn write(&mut self, text: &str, limit: usize) -> String {
-        let written = fit(text, limit.min(self.0), escaped, utf16);
-        self.0 = self.0.saturating_sub(utf16(&written));
-        written
-    }
-
-    /// A field, if there is room for more than its name.
-    fn field(&mut self, name: &str, value: &str, limit: usize, inline: bool) -> Option<Value> {
-        let room = self.0.checked_sub(name.len()).filter(|room| *room >= 16)?;
-        let value = fit(&clean(value), limit.min(room), escaped, utf16);
-        if value.trim().is_empty() {
-            return None;
-        }
-        self.0 = room - utf16(&value);
-        Some(json!({ "name": name, "value": value, "inline": inline }))
-    }
+        .map(|field| json!({ "name": field.name, "value": field.value, "inline": field.short }))
+        .collect();
+    json!({
+        "title": card.title,
+        "description": (!card.text.trim().is_empty()).then_some(&card.text),
+        "color": card.entry.colour(),
+        "fields": fields,
+    })
 }
 
 /// Discord's Markdown shown as it is written: of a link `[x](y)` it is enough

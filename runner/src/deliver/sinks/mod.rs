@@ -1,8 +1,12 @@
 //! The types of sinks, one file each.
 
+mod attachment;
+mod card;
 mod discord;
+mod mattermost;
 mod ntfy;
 mod parts;
+mod rocketchat;
 mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -43,7 +47,13 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[discord::KIND, ntfy::KIND, slack::KIND];
+pub const KINDS: &[Kind] = &[
+    discord::KIND,
+    mattermost::KIND,
+    ntfy::KIND,
+    rocketchat::KIND,
+    slack::KIND,
+];
 
 /// The type with this name.
 #[must_use]

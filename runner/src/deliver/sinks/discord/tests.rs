@@ -35,8 +35,8 @@ fn check(body: &Value) {
         if let Some(title) = embed.get("title") {
             measure(title, 256);
         }
-        if let Some(description) = embed.get("description") {
-            measure(description, 4096);
+        if embed["description"] != Value::Null {
+            measure(&embed["description"], 4096);
         }
         if let Some(footer) = embed.get("footer") {
             measure(&footer["text"], 2048);
