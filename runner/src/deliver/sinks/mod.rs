@@ -3,6 +3,7 @@
 mod attachment;
 mod card;
 mod discord;
+mod google_chat;
 mod mattermost;
 mod ntfy;
 mod parts;
@@ -49,6 +50,7 @@ impl Made {
 /// Every type.
 pub const KINDS: &[Kind] = &[
     discord::KIND,
+    google_chat::KIND,
     mattermost::KIND,
     ntfy::KIND,
     rocketchat::KIND,
