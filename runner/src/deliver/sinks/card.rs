@@ -91,10 +91,12 @@ impl Limits {
         let title = room.write(title, self.title.min(share / 3));
         let advice = parts::advice(entry)
             .and_then(|advice| room.field("What to do", advice, share / 3, false));
-        let details = room.left / 4;
-        let text = room.write(&clean(&entry.message()), self.text.min(room.left - details));
+        let text = room.left - room.left / 4;
+        let text = room.write(&clean(&entry.message()), self.text.min(text));
+        // The facts have their share however many values there are.
+        let values = room.left / 2;
         let values =
-            parts::values(entry).and_then(|values| room.field("Values", &values, details, false));
+            parts::values(entry).and_then(|written| room.field("Values", &written, values, false));
         let facts = entry.facts();
         let facts = facts
             .iter()
@@ -144,6 +146,7 @@ impl Room<'_> {
 mod tests {
     use super::super::testing;
     use super::*;
+    use crate::deliver::Notice;
     use crate::deliver::text::chars;
 
     const LIMITS: Limits = Limits {
@@ -172,6 +175,27 @@ mod tests {
             assert!(chars(&card.title) + chars(&card.text) + fields <= 900);
             assert!(!format!("{}{}", card.title, card.text).contains('<'));
         }
+    }
+
+    #[test]
+    fn values_leave_room_for_the_facts() {
+        let mut message = testing::many(3);
+        for entry in &mut message.entries {
+            entry.alert.values = (0..100).map(|at| (format!("name {at}"), 1.5)).collect();
+        }
+        let names = |card: &Card| card.fields.iter().any(|field| field.name == "Run");
+        assert!(LIMITS.cards(&message).cards.iter().all(names));
+    }
+
+    #[test]
+    fn the_end_of_a_run_reads_well() {
+        let mut message = testing::message();
+        message.entries[0].notice = Notice::Ended;
+        let cards = LIMITS.cards(&message);
+        assert!(cards.cards[0].title.starts_with("⚪ ENDED: loss is NaN"));
+        let before = "The run ended while this was firing. ";
+        assert!(cards.cards[0].text.starts_with(before));
+        assert_ne!(cards.cards[0].fields[0].name, "What to do");
     }
 
     #[test]

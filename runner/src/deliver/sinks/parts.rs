@@ -18,7 +18,7 @@ pub(super) fn advice(entry: &Entry) -> Option<&str> {
 }
 
 /// The facts on one line: `Run: train · Step: 2404`.
-pub(super) fn facts(entry: &Entry) -> String {
+fn facts(entry: &Entry) -> String {
     joined(entry.facts().iter().map(|(name, value)| (*name, value)))
 }
 
@@ -31,10 +31,11 @@ pub(super) fn values(entry: &Entry) -> Option<String> {
     (!values.is_empty()).then(|| joined(written))
 }
 
-/// The values and the facts on one line each.
+/// The facts and the values on one line each; should they be cut, the facts
+/// stay.
 pub(super) fn details(entry: &Entry) -> String {
     match values(entry) {
-        Some(values) => format!("{values}\n{}", facts(entry)),
+        Some(values) => format!("{}\n{values}", facts(entry)),
         None => facts(entry),
     }
 }

@@ -75,21 +75,17 @@ impl Slack {
             settings.secret("token"),
             settings.text("channel"),
         );
+        let wrong = |why: &str| Err(why.to_owned());
         let to = match given {
             (Some(url), None, None) => To::Webhook(url),
             (None, Some(token), Some(channel)) => To::Channel { token, channel },
-            (None, Some(_), None) => return Err("`token` needs a `channel` to post to".to_owned()),
-            (Some(_), None, Some(_)) => {
-                return Err(
-                    "`channel` goes with `token`; a webhook posts to the channel it was made for"
-                        .to_owned(),
-                );
-            }
-            (None, None, _) => {
-                return Err("`url` is missing, or `token` with `channel`".to_owned());
-            }
+            (None, None, _) => return wrong("`url` is missing, or `token` with `channel`"),
+            (None, Some(_), None) => return wrong("`token` needs a `channel` to post to"),
             (Some(_), Some(_), _) => {
-                return Err("`url` and `token` exclude each other: give one of them".to_owned());
+                return wrong("`url` and `token` exclude each other: give one of them");
+            }
+            (Some(_), None, Some(_)) => {
+                return wrong("`channel` goes with `token`; a webhook has its own channel");
             }
         };
         Ok(Self { to })

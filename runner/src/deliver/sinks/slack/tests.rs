@@ -73,8 +73,8 @@ fn a_critical_through_a_webhook() {
             "loss was 2.31 at step 2403 and is NaN at step 2404.",
             "*What to do*",
             "Stop the run, go back to the last good checkpoint, and lower the learning rate.",
-            "loss: NaN · last: 2.31\nRun: train · Step: 2404 · Rank: 3 · Detector: non-finite · \
-             Host: gpu-7 · Log: train.log:17",
+            "Run: train · Step: 2404 · Rank: 3 · Detector: non-finite · Host: gpu-7 · \
+             Log: train.log:17\nloss: NaN · last: 2.31",
             "runwatch · 001122334455",
         ]
     );
