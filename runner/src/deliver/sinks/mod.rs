@@ -1,6 +1,14 @@
 //! The types of sinks, one file each.
 
+mod attachment;
+mod card;
+mod discord;
+mod google_chat;
+mod mattermost;
 mod ntfy;
+mod parts;
+mod rocketchat;
+mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -40,7 +48,14 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[ntfy::KIND];
+pub const KINDS: &[Kind] = &[
+    discord::KIND,
+    google_chat::KIND,
+    mattermost::KIND,
+    ntfy::KIND,
+    rocketchat::KIND,
+    slack::KIND,
+];
 
 /// The type with this name.
 #[must_use]
