@@ -1,6 +1,8 @@
 //! The types of sinks, one file each.
 
+mod alertmanager;
 mod ntfy;
+mod parts;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -40,7 +42,7 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[ntfy::KIND];
+pub const KINDS: &[Kind] = &[alertmanager::KIND, ntfy::KIND];
 
 /// The type with this name.
 #[must_use]
