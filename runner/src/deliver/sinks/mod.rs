@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod ntfy;
+mod pagerduty;
 mod parts;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -42,7 +43,7 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[alertmanager::KIND, ntfy::KIND];
+pub const KINDS: &[Kind] = &[alertmanager::KIND, ntfy::KIND, pagerduty::KIND];
 
 /// The type with this name.
 #[must_use]
