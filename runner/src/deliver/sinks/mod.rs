@@ -4,6 +4,7 @@ mod alertmanager;
 mod ntfy;
 mod pagerduty;
 mod parts;
+mod pushover;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -43,7 +44,12 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[alertmanager::KIND, ntfy::KIND, pagerduty::KIND];
+pub const KINDS: &[Kind] = &[
+    alertmanager::KIND,
+    ntfy::KIND,
+    pagerduty::KIND,
+    pushover::KIND,
+];
 
 /// The type with this name.
 #[must_use]
