@@ -7,6 +7,7 @@ mod parts;
 mod pushover;
 #[cfg(test)]
 pub(crate) mod testing;
+mod webhook;
 
 use super::service::Service;
 use super::settings::{Key, Settings};
@@ -49,6 +50,7 @@ pub const KINDS: &[Kind] = &[
     ntfy::KIND,
     pagerduty::KIND,
     pushover::KIND,
+    webhook::KIND,
 ];
 
 /// The type with this name.
