@@ -49,6 +49,8 @@ const SUMMARY_CHARS: usize = 1024;
 /// Characters of any other text and numbers in the details: an event may have
 /// 512 KB.
 const TEXT_CHARS: usize = 8000;
+/// Characters of the one text in the plain form.
+const PLAIN_CHARS: usize = 1000;
 const NAME_CHARS: usize = 200;
 const VALUES: usize = 200;
 
@@ -123,6 +125,9 @@ fn event(message: &Message, entry: &Entry) -> Value {
         payload["group"] = json!(name(&alert.project));
         payload["class"] = json!(name(&alert.detector));
         payload["custom_details"] = details(message, entry);
+    } else {
+        let plain = message.plain();
+        payload["custom_details"] = json!({"text": cut_chars(&clean(&plain), PLAIN_CHARS)});
     }
     json!({
         "event_action": "trigger",
@@ -259,7 +264,10 @@ mod tests {
     #[test]
     fn plain_and_test() {
         let plain = sent(&testing::plain(message()));
-        assert!(plain["payload"]["custom_details"].is_null());
+        assert_eq!(
+            plain["payload"]["custom_details"],
+            json!({"text": message().plain()})
+        );
         assert_eq!(plain["payload"]["severity"], "critical");
         let mut test = message();
         test.test = true;

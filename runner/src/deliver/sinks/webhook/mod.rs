@@ -261,7 +261,9 @@ fn disowned(answer: &Answer) -> Option<&'static str> {
         Value::Bool(true) => true,
     };
     let status = body["status"].as_str().unwrap_or_default();
-    let failed = ["error", "fail", "failed", "failure"].contains(&status)
+    let failed = ["error", "fail", "failed", "failure"]
+        .iter()
+        .any(|word| status.eq_ignore_ascii_case(word))
         || body["ok"] == false
         || body["success"] == false
         || ["error", "errors", "errcode"].into_iter().any(says);
