@@ -1,16 +1,21 @@
 //! The types of sinks, one file each.
 
+mod alertmanager;
 mod attachment;
 mod card;
 mod discord;
 mod google_chat;
 mod mattermost;
 mod ntfy;
+mod pagerduty;
 mod parts;
+mod pushover;
 mod rocketchat;
 mod slack;
 #[cfg(test)]
 pub(crate) mod testing;
+mod values;
+mod webhook;
 
 use super::service::Service;
 use super::settings::{Key, Settings};
@@ -49,12 +54,16 @@ impl Made {
 
 /// Every type.
 pub const KINDS: &[Kind] = &[
+    alertmanager::KIND,
     discord::KIND,
     google_chat::KIND,
     mattermost::KIND,
     ntfy::KIND,
+    pagerduty::KIND,
+    pushover::KIND,
     rocketchat::KIND,
     slack::KIND,
+    webhook::KIND,
 ];
 
 /// The type with this name.
