@@ -1,6 +1,8 @@
 //! The types of sinks, one file each.
 
+mod blocks;
 mod ntfy;
+mod telegram;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -40,7 +42,7 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[ntfy::KIND];
+pub const KINDS: &[Kind] = &[ntfy::KIND, telegram::KIND];
 
 /// The type with this name.
 #[must_use]
