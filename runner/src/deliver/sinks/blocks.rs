@@ -113,6 +113,15 @@ pub(super) fn plain(
     format!("{body}\n\n{footer}")
 }
 
+/// The length in bytes as a string in JSON, without the quotes: for limits on
+/// the whole body of a request.
+pub(super) fn json_len(text: &str) -> usize {
+    serde_json::Value::from(text)
+        .to_string()
+        .len()
+        .saturating_sub(2)
+}
+
 /// The text with an invisible character behind each of these, so that the
 /// service sees no mention and no tag in it, and people see no difference.
 pub(super) fn disarm(text: &str, signs: &[char]) -> String {

@@ -1,7 +1,9 @@
 //! The types of sinks, one file each.
 
 mod blocks;
+mod dingtalk;
 mod ntfy;
+mod sign;
 mod telegram;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -42,7 +44,7 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[ntfy::KIND, telegram::KIND];
+pub const KINDS: &[Kind] = &[dingtalk::KIND, ntfy::KIND, telegram::KIND];
 
 /// The type with this name.
 #[must_use]
