@@ -2,8 +2,10 @@
 
 mod blocks;
 mod dingtalk;
+mod feishu;
 mod ntfy;
 mod sign;
+mod teams;
 mod telegram;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -44,7 +46,13 @@ impl Made {
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[dingtalk::KIND, ntfy::KIND, telegram::KIND];
+pub const KINDS: &[Kind] = &[
+    dingtalk::KIND,
+    feishu::KIND,
+    ntfy::KIND,
+    teams::KIND,
+    telegram::KIND,
+];
 
 /// The type with this name.
 #[must_use]

@@ -80,17 +80,22 @@ fn what_is_over_and_what_is_told_again() {
 
 #[test]
 fn several_alerts_the_worst_first() {
-    let body = body(&testing::many(3));
+    let three = body(&testing::many(3));
     assert_eq!(
-        body["markdown"]["title"],
+        three["markdown"]["title"],
         "3 alerts, worst CRITICAL: trouble 1 (run train, step 2404)"
     );
-    let text = text(&body);
-    let place = |headline: &str| text.find(headline).unwrap();
+    let place = |headline: &str| text(&three).find(headline).unwrap();
     assert!(place("**🔴 CRITICAL: trouble 1") < place("**🟠 WARNING: trouble 0"));
-    let many = super::tests::body(&testing::many(200));
+    let many = body(&testing::many(200));
     assert!(many.to_string().len() <= 20_000);
-    assert!(self::text(&many).contains("more: trouble "));
+    assert!(text(&many).contains("more: trouble "));
+}
+
+#[test]
+fn a_usual_batch_has_room() {
+    let batch = body(&testing::many(with(&[]).batch())).to_string();
+    assert!(!batch.contains("more: trouble "));
 }
 
 #[test]

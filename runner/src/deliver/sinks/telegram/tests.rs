@@ -129,6 +129,12 @@ fn what_has_no_room_is_counted() {
 }
 
 #[test]
+fn a_usual_batch_has_room() {
+    let batch = body(&testing::many(telegram().batch())).to_string();
+    assert!(!batch.contains("more: trouble "));
+}
+
+#[test]
 fn plain_and_test() {
     let plain = body(&testing::plain(message()));
     assert!(plain.get("entities").is_none());
