@@ -9,6 +9,7 @@ mod teams;
 mod telegram;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wecom;
 
 use super::service::Service;
 use super::settings::{Key, Settings};
@@ -52,6 +53,7 @@ pub const KINDS: &[Kind] = &[
     ntfy::KIND,
     teams::KIND,
     telegram::KIND,
+    wecom::KIND,
 ];
 
 /// The type with this name.
