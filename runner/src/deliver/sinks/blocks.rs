@@ -3,13 +3,31 @@
 
 use std::cmp::Reverse;
 
-use crate::deliver::text::{clean, clean_line, cut_chars};
+use crate::deliver::text::{clean, clean_line, fit};
 use crate::deliver::{Entry, Message};
 
-/// Characters of the line that counts what has no room.
-const MORE_CHARS: usize = 300;
-/// Parts of the room of an alert that each of its texts may fill.
+/// Parts of the room of an alert that its texts share.
 const SHARES: usize = 40;
+
+/// How a service writes a text, and in what it counts its length.
+pub(super) struct Style {
+    /// Escapes a text; never makes it shorter.
+    pub(super) write: fn(&str) -> String,
+    /// The length of what is written.
+    pub(super) measure: fn(&str) -> usize,
+}
+
+impl Style {
+    /// The text of several lines, clean, written, and within the limit.
+    pub(super) fn text(&self, text: &str, limit: usize) -> String {
+        fit(&clean(text), limit, self.write, self.measure)
+    }
+
+    /// The same on one line.
+    pub(super) fn line(&self, text: &str, limit: usize) -> String {
+        fit(&clean_line(text), limit, self.write, self.measure)
+    }
+}
 
 /// The texts of an alert, each cut to its share of the room.
 pub(super) struct Pieces {
@@ -26,20 +44,17 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// The texts of an alert without control characters, written by `cut`: it
-    /// is given a text and the limit, and escapes as the service needs. All of
-    /// them together fill at most `room`.
-    pub(super) fn of(entry: &Entry, room: usize, cut: impl Fn(&str, usize) -> String) -> Self {
+    /// The texts of an alert; all of them together measure at most `room`.
+    pub(super) fn of(entry: &Entry, room: usize, style: &Style) -> Self {
         let share = |parts: usize| room * parts / SHARES;
-        let advice = || cut(&clean(&entry.alert.recommendation), share(10));
-        let fact = |(name, value): (_, String)| (name, cut(&clean_line(&value), share(1)));
+        let advice = || style.text(&entry.alert.recommendation, share(10));
         let values = values(entry);
         Self {
-            headline: cut(&clean_line(&entry.headline()), share(5)),
-            message: cut(&clean(&entry.message()), share(14)),
+            headline: style.line(&entry.headline(), share(5)),
+            message: style.text(&entry.message(), share(14)),
             advice: entry.fires().then(advice),
-            values: (!values.is_empty()).then(|| cut(&clean_line(&values), share(4))),
-            facts: entry.facts().into_iter().map(fact).collect(),
+            values: (!values.is_empty()).then(|| style.line(&values, share(4))),
+            facts: facts(entry, share(7), style),
         }
     }
 
@@ -48,6 +63,19 @@ impl Pieces {
         let fact = |(name, value): &(&str, String)| format!("{name}: {value}");
         self.facts.iter().map(fact).collect::<Vec<_>>().join(" · ")
     }
+}
+
+/// Where it was seen. What a short fact leaves of its share is for those behind
+/// it; the last one is the place in the log, which is the longest.
+fn facts(entry: &Entry, mut room: usize, style: &Style) -> Vec<(&'static str, String)> {
+    let facts = entry.facts();
+    let number = facts.len();
+    let fact = |(at, (name, value)): (usize, (_, String))| {
+        let value = style.line(&value, room / (number - at));
+        room = room.saturating_sub((style.measure)(&value));
+        (name, value)
+    };
+    facts.into_iter().enumerate().map(fact).collect()
 }
 
 /// The numbers of an alert as text, those too that JSON does not know.
@@ -89,28 +117,26 @@ pub(super) fn pack<B>(
 
 /// `and 2 more: loss is NaN; the learning rate is 0`.
 fn more(left: &[&Entry]) -> Option<String> {
-    if left.is_empty() {
-        return None;
-    }
-    let title = |entry: &&Entry| clean_line(&entry.alert.title).into_owned();
-    let titles: Vec<String> = left.iter().map(title).collect();
-    let line = format!("and {} more: {}", left.len(), titles.join("; "));
-    Some(cut_chars(&line, MORE_CHARS).into_owned())
+    let titles: Vec<&str> = left
+        .iter()
+        .map(|entry| entry.alert.title.as_str())
+        .collect();
+    (!left.is_empty()).then(|| format!("and {} more: {}", left.len(), titles.join("; ")))
 }
 
-/// [`Message::plain`], written by `cut` within the limit; the last line stays,
-/// since a robot may be set to take only what has a certain word in it.
-pub(super) fn plain(
-    message: &Message,
-    limit: usize,
-    cut: impl Fn(&str, usize) -> String,
-) -> String {
+/// [`Message::plain`] within the limit; the last line stays, since a robot may
+/// be set to take only what has a certain word in it.
+pub(super) fn plain(message: &Message, limit: usize, style: &Style) -> String {
     let footer = message.footer();
     let whole = message.plain();
     let body = whole.strip_suffix(&footer).unwrap_or(&whole).trim_end();
-    let footer = cut(&clean_line(&footer), limit / 4);
-    let body = cut(&clean(body), limit - limit / 4 - 2);
-    format!("{body}\n\n{footer}")
+    // The line breaks between them may be escaped in what the service counts.
+    let (most, last) = (limit.saturating_sub(limit / 4 + 4), limit / 4);
+    format!(
+        "{}\n\n{}",
+        style.text(body, most),
+        style.line(&footer, last)
+    )
 }
 
 /// The length in bytes as a string in JSON, without the quotes: for limits on
@@ -141,6 +167,29 @@ mod tests {
     use super::super::testing;
     use super::*;
 
+    const AS_IT_IS: Style = Style {
+        write: str::to_owned,
+        measure: str::len,
+    };
+
+    #[test]
+    fn a_short_fact_leaves_room_for_a_long_one() {
+        let mut entry = testing::message().entries[0].clone();
+        let path = format!("/mnt/{}/train.log", "x".repeat(60));
+        entry
+            .alert
+            .location
+            .as_mut()
+            .unwrap()
+            .input
+            .clone_from(&path);
+        let pieces = Pieces::of(&entry, 800, &AS_IT_IS);
+        assert_eq!(pieces.facts.last(), Some(&("Log", format!("{path}:17"))));
+        entry.alert.run = "r".repeat(500);
+        let facts = facts(&entry, 140, &AS_IT_IS);
+        assert!(facts.iter().map(|(_, value)| value.len()).sum::<usize>() <= 140);
+    }
+
     #[test]
     fn the_worst_is_first_and_the_rest_is_counted() {
         let message = testing::many(5);
@@ -156,8 +205,7 @@ mod tests {
 
     #[test]
     fn the_last_line_survives_a_cut() {
-        let cut = |text: &str, limit| cut_chars(text, limit).into_owned();
-        let text = plain(&testing::saying(&"x".repeat(5000)), 400, cut);
+        let text = plain(&testing::saying(&"x".repeat(5000)), 400, &AS_IT_IS);
         assert!(text.len() <= 400);
         assert!(text.ends_with("…\n\nrunwatch · 001122334455"), "{text}");
     }

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::blocks::{self, Pieces, json_len};
+use super::blocks::{self, Pieces, Style, json_len};
+use super::mentions::Mentions;
 use super::{Kind, Made, sign};
-use crate::alert::Severity;
-use crate::deliver::text::{clean_line, cut_chars, fit};
+use crate::deliver::text::chars;
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
@@ -41,13 +41,13 @@ pub(super) const KIND: Kind = Kind {
             "Whom to call when something critical fires: mobile numbers, user ids, or `all`.",
         ),
     ],
-    make: |settings| Made::service(DingTalk::new(settings)),
+    make: |settings| Made::service(DingTalk::new(settings)?),
     example: "url = \"env:DINGTALK_URL\"\nsecret = \"env:DINGTALK_SECRET\"",
 };
 
 /// Bytes in JSON of all alerts together. The body may have 20 000; the rest is
 /// for the title, the count of what has no room, the footer and mentions.
-const ALERTS: usize = 15_000;
+const ALERTS: usize = 14_000;
 /// Of the texts of one alert.
 const ALERT: usize = 6_000;
 /// Of any other line.
@@ -57,21 +57,37 @@ const TITLE_CHARS: usize = 100;
 /// Bytes in JSON of the plain form.
 const PLAIN: usize = 2_000;
 /// Who is called at most.
-const MENTIONS: usize = 50;
+const MENTIONS: usize = 20;
+
+/// Texts within Markdown.
+const RICH: Style = Style {
+    write: escape,
+    measure: json_len,
+};
+/// The plain form.
+const TEXT: Style = Style {
+    write: unnamed,
+    measure: json_len,
+};
+/// What a notification shows.
+const TITLE: Style = Style {
+    write: unnamed,
+    measure: chars,
+};
 
 struct DingTalk {
     url: Arc<Secret>,
     secret: Option<Arc<Secret>>,
-    mention: Vec<String>,
+    mention: Mentions,
 }
 
 impl DingTalk {
-    fn new(settings: &Settings) -> Self {
-        Self {
+    fn new(settings: &Settings) -> Result<Self, String> {
+        Ok(Self {
             url: settings.needed("url"),
             secret: settings.secret("secret"),
-            mention: settings.list("mention"),
-        }
+            mention: Mentions::new(settings, MENTIONS, "mobile numbers, user ids and `all`")?,
+        })
     }
 
     /// The address, signed for this moment (milliseconds since 1970).
@@ -86,31 +102,20 @@ impl DingTalk {
         let joint = if url.contains('?') { '&' } else { '?' };
         Ok(format!("{}{joint}timestamp={at}&sign={sign}", *url))
     }
-
-    /// Whom this message calls.
-    fn called(&self, message: &Message) -> &[String] {
-        if message.fires() && message.severity() == Severity::Critical {
-            self.mention.get(..MENTIONS).unwrap_or(&self.mention)
-        } else {
-            &[]
-        }
-    }
 }
 
 impl Service for DingTalk {
     fn request(&self, message: &Message) -> Result<Request, Unreadable> {
-        let called = self.called(message);
+        let called = self.mention.of(message);
         let text = match message.form {
             Form::Rich => markdown(message),
-            Form::Plain => blocks::plain(message, PLAIN, |text, limit| {
-                fit(text, limit, unnamed, json_len)
-            }),
+            Form::Plain => blocks::plain(message, PLAIN, &TEXT),
         };
         let text = with_mentions(text, called);
         let mut body = match message.form {
             Form::Rich => {
-                let title = cut_chars(&clean_line(&message.title()), TITLE_CHARS).into_owned();
-                json!({"msgtype": "markdown", "markdown": {"title": unnamed(&title), "text": text}})
+                let title = TITLE.line(&message.title(), TITLE_CHARS);
+                json!({"msgtype": "markdown", "markdown": {"title": title, "text": text}})
             }
             Form::Plain => json!({"msgtype": "text", "text": {"content": text}}),
         };
@@ -169,7 +174,7 @@ fn markdown(message: &Message) -> String {
     let symbol = blocks::worst_first(message)
         .first()
         .map_or("", |entry| entry.symbol());
-    let title = written(&clean_line(&message.title()), LINE);
+    let title = RICH.line(&message.title(), LINE);
     let mut parts = vec![format!("#### {symbol} {title}")];
     let several = message.entries.len() > 1;
     let (alerts, more) = blocks::pack(
@@ -179,14 +184,14 @@ fn markdown(message: &Message) -> String {
         |block| json_len(block),
     );
     parts.extend(alerts);
-    parts.extend(more.map(|more| written(&more, LINE)));
-    parts.push(written(&clean_line(&message.footer()), LINE));
+    parts.extend(more.map(|more| RICH.line(&more, LINE)));
+    parts.push(RICH.line(&message.footer(), LINE));
     parts.join("\n\n")
 }
 
 /// One alert, with a headline of its own if it is not the only one.
 fn block(entry: &Entry, several: bool) -> String {
-    let pieces = Pieces::of(entry, ALERT, written);
+    let pieces = Pieces::of(entry, ALERT, &RICH);
     let mut parts = Vec::new();
     if several {
         parts.push(format!("---\n\n**{} {}**", entry.symbol(), pieces.headline));
@@ -203,12 +208,8 @@ fn block(entry: &Entry, several: bool) -> String {
     parts.join("\n\n")
 }
 
-/// The text as Markdown that shows it as it is, within a limit in bytes.
-fn written(text: &str, limit: usize) -> String {
-    fit(text, limit, escape, json_len)
-}
-
-/// A line break needs two blanks before it.
+/// The text as Markdown that shows it as it is. A line break needs two blanks
+/// before it.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::blocks::{self, Pieces, json_len};
+use super::blocks::{self, Pieces, Style, json_len};
+use super::mentions::Mentions;
 use super::{Kind, Made, sign};
-use crate::alert::Severity;
-use crate::deliver::text::{clean_line, fit};
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
@@ -59,48 +58,37 @@ const LINE: usize = 500;
 const PLAIN: usize = 2_000;
 /// Who is called at most.
 const MENTIONS: usize = 20;
-/// Characters of a name in `mention`.
-const NAME_CHARS: usize = 64;
+
+/// Texts of a card.
+const RICH: Style = Style {
+    write: str::to_owned,
+    measure: json_len,
+};
+/// The plain form, in which `<at …>` would be a mention.
+const TEXT: Style = Style {
+    write: |text| blocks::disarm(text, &['<']),
+    measure: json_len,
+};
 
 struct Feishu {
     url: Arc<Secret>,
     secret: Option<Arc<Secret>>,
-    mention: Vec<String>,
+    mention: Mentions,
 }
 
 impl Feishu {
     fn new(settings: &Settings) -> Result<Self, String> {
-        let mention = settings.list("mention");
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let named = |name: &String| name.len() <= NAME_CHARS && name.chars().all(fits);
-        if let Some(wrong) = mention.iter().find(|name| !named(name)) {
-            return Err(format!(
-                "`mention` takes open ids (`ou_…`) and `all`, not `{wrong}`"
-            ));
-        }
-        if mention.len() > MENTIONS {
-            return Err(format!("`mention` takes {MENTIONS} names at most"));
-        }
         Ok(Self {
             url: settings.needed("url"),
             secret: settings.secret("secret"),
-            mention,
+            mention: Mentions::new(settings, MENTIONS, "open ids (`ou_…`) and `all`")?,
         })
-    }
-
-    /// Whom this message calls.
-    fn called(&self, message: &Message) -> &[String] {
-        if message.fires() && message.severity() == Severity::Critical {
-            &self.mention
-        } else {
-            &[]
-        }
     }
 }
 
 impl Service for Feishu {
     fn request(&self, message: &Message) -> Result<Request, Unreadable> {
-        let called = self.called(message);
+        let called = self.mention.of(message);
         let mut body = match message.form {
             Form::Rich => json!({"msg_type": "interactive", "card": card(message, called)}),
             Form::Plain => json!({"msg_type": "text", "content": {"text": text(message, called)}}),
@@ -158,12 +146,12 @@ fn signature(secret: &str, seconds: i64) -> String {
 fn card(message: &Message, called: &[String]) -> Value {
     let worst = blocks::worst_first(message).into_iter().next();
     let symbol = worst.map_or("", Entry::symbol);
-    let title = written(&clean_line(&message.title()), LINE);
+    let title = RICH.line(&message.title(), LINE);
     let several = message.entries.len() > 1;
     let length = |block: &Vec<Value>| block.iter().map(|part| part.to_string().len() + 1).sum();
     let (alerts, more) = blocks::pack(message, ALERTS, |entry| block(entry, several), length);
     let mut elements: Vec<Value> = alerts.into_iter().flatten().collect();
-    elements.extend(more.map(|more| div(&written(&more, LINE))));
+    elements.extend(more.map(|more| div(&RICH.line(&more, LINE))));
     if !called.is_empty() {
         let calls: Vec<String> = called
             .iter()
@@ -171,7 +159,7 @@ fn card(message: &Message, called: &[String]) -> Value {
             .collect();
         elements.push(marked(&calls.join(" ")));
     }
-    let footer = written(&clean_line(&message.footer()), LINE);
+    let footer = RICH.line(&message.footer(), LINE);
     elements.push(json!({"tag": "note", "elements": [plain(&footer)]}));
     json!({
         "config": {"wide_screen_mode": true},
@@ -196,7 +184,7 @@ fn template(entry: &Entry) -> &'static str {
 
 /// One alert, with a headline of its own if it is not the only one.
 fn block(entry: &Entry, several: bool) -> Vec<Value> {
-    let pieces = Pieces::of(entry, ALERT, written);
+    let pieces = Pieces::of(entry, ALERT, &RICH);
     let mut parts = Vec::new();
     if several {
         parts.push(json!({"tag": "hr"}));
@@ -218,7 +206,10 @@ fn block(entry: &Entry, several: bool) -> Vec<Value> {
 
 /// Names and values in two columns, which takes more room than a line.
 fn fields(facts: &[(&str, String)]) -> Value {
-    let field = |(name, value): &(&str, String)| json!({"is_short": true, "text": plain(&format!("{name}: {value}"))});
+    let field = |(name, value): &(&str, String)| {
+        let text = plain(&format!("{name}: {value}"));
+        json!({"is_short": true, "text": text})
+    };
     json!({"tag": "div", "fields": facts.iter().map(field).collect::<Vec<_>>()})
 }
 
@@ -236,21 +227,13 @@ fn marked(text: &str) -> Value {
     json!({"tag": "div", "text": {"tag": "lark_md", "content": text}})
 }
 
-/// The text of the plain form, in which `<at …>` would be a mention.
+/// The text of the plain form.
 fn text(message: &Message, called: &[String]) -> String {
-    let disarmed = |text: &str| blocks::disarm(text, &['<']);
-    let mut text = blocks::plain(message, PLAIN, |text, limit| {
-        fit(text, limit, disarmed, json_len)
-    });
+    let mut text = blocks::plain(message, PLAIN, &TEXT);
     for name in called {
         text.push_str(&format!(" <at user_id=\"{name}\"></at>"));
     }
     text
-}
-
-/// The text within a limit in bytes.
-fn written(text: &str, limit: usize) -> String {
-    fit(text, limit, str::to_owned, json_len)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod blocks;
 mod dingtalk;
 mod feishu;
+mod mentions;
 mod ntfy;
 mod sign;
 mod teams;

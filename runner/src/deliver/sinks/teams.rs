@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::blocks::{self, Pieces, json_len};
+use super::blocks::{self, Pieces, Style, json_len};
+use super::mentions::Mentions;
 use super::{Kind, Made};
-use crate::alert::Severity;
-use crate::deliver::text::{clean_line, fit};
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
@@ -54,49 +53,39 @@ const LINE: usize = 600;
 const PLAIN: usize = 2_000;
 /// Who is called at most.
 const MENTIONS: usize = 10;
-/// Characters of a name in `mention`.
-const NAME_CHARS: usize = 100;
+
+/// Texts of a `TextRun`.
+const RICH: Style = Style {
+    write: str::to_owned,
+    measure: json_len,
+};
+/// The plain form, in a `TextBlock`. Behind `]` no `(` begins the address of a
+/// link, and behind `<` no `at` a mention.
+const TEXT: Style = Style {
+    write: |text| blocks::disarm(text, &[']', '<']),
+    measure: json_len,
+};
 
 struct Teams {
     url: Arc<Secret>,
-    mention: Vec<String>,
+    mention: Mentions,
 }
 
 impl Teams {
     fn new(settings: &Settings) -> Result<Self, String> {
-        let mention = settings.list("mention");
-        let fits = |c: char| c.is_ascii_alphanumeric() || "@._-+".contains(c);
-        let named = |name: &String| name.len() <= NAME_CHARS && name.chars().all(fits);
-        if let Some(wrong) = mention.iter().find(|name| !named(name)) {
-            return Err(format!(
-                "`mention` takes user principal names and object ids, not `{wrong}`"
-            ));
-        }
-        if mention.len() > MENTIONS {
-            return Err(format!("`mention` takes {MENTIONS} names at most"));
-        }
         Ok(Self {
             url: settings.needed("url"),
-            mention,
+            mention: Mentions::new(settings, MENTIONS, "user principal names and object ids")?,
         })
-    }
-
-    /// Whom this message calls.
-    fn called(&self, message: &Message) -> &[String] {
-        if message.fires() && message.severity() == Severity::Critical {
-            &self.mention
-        } else {
-            &[]
-        }
     }
 }
 
 impl Service for Teams {
     fn request(&self, message: &Message) -> Result<Request, Unreadable> {
-        let called = self.called(message);
+        let called = self.mention.of(message);
         let mut parts = match message.form {
             Form::Rich => rich(message),
-            Form::Plain => vec![text_block(&plain(message))],
+            Form::Plain => vec![text_block(&blocks::plain(message, PLAIN, &TEXT))],
         };
         if !called.is_empty() {
             let calls: Vec<String> = called.iter().map(|name| tag(name)).collect();
@@ -151,7 +140,7 @@ const STOPPED: &[&str] = &["NotEnabled", "Disabled", "NotFound", "Authorization"
 fn rich(message: &Message) -> Vec<Value> {
     let worst = blocks::worst_first(message).into_iter().next();
     let symbol = worst.map_or("", Entry::symbol);
-    let title = written(&clean_line(&message.title()), LINE);
+    let title = RICH.line(&message.title(), LINE);
     let colour = worst.map_or("Default", colour);
     let mut parts = vec![runs(&[json!({
         "type": "TextRun",
@@ -164,15 +153,15 @@ fn rich(message: &Message) -> Vec<Value> {
     let length = |block: &Value| block.to_string().len() + 1;
     let (alerts, more) = blocks::pack(message, ALERTS, |entry| block(entry, several), length);
     parts.extend(alerts);
-    parts.extend(more.map(|more| runs(&[run(&written(&more, LINE))])));
-    let footer = written(&clean_line(&message.footer()), LINE);
+    parts.extend(more.map(|more| runs(&[run(&RICH.line(&more, LINE))])));
+    let footer = RICH.line(&message.footer(), LINE);
     parts.push(runs(&[small(&footer)]));
     parts
 }
 
 /// One alert, with a headline of its own if it is not the only one.
 fn block(entry: &Entry, several: bool) -> Value {
-    let pieces = Pieces::of(entry, ALERT, written);
+    let pieces = Pieces::of(entry, ALERT, &RICH);
     let mut items = Vec::new();
     if several {
         let headline = format!("{} {}", entry.symbol(), pieces.headline);
@@ -230,15 +219,6 @@ fn text_block(text: &str) -> Value {
     json!({"type": "TextBlock", "text": text, "wrap": true})
 }
 
-/// The plain form. Behind `]` no `(` begins the address of a link, and behind
-/// `<` no `at` a mention.
-fn plain(message: &Message) -> String {
-    let disarmed = |text: &str| blocks::disarm(text, &[']', '<']);
-    blocks::plain(message, PLAIN, |text, limit| {
-        fit(text, limit, disarmed, json_len)
-    })
-}
-
 fn tag(name: &str) -> String {
     format!("<at>{name}</at>")
 }
@@ -253,11 +233,6 @@ fn entities(called: &[String]) -> Vec<Value> {
         })
     };
     called.iter().map(entity).collect()
-}
-
-/// The text within a limit in bytes.
-fn written(text: &str, limit: usize) -> String {
-    fit(text, limit, str::to_owned, json_len)
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::blocks::{self, Pieces};
+use super::blocks::{self, Pieces, Style};
 use super::{Kind, Made};
 use crate::alert::Severity;
-use crate::deliver::text::{clean_line, fit, utf16};
+use crate::deliver::text::utf16;
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
@@ -52,11 +52,17 @@ const TEXT: usize = 4096;
 const TITLE: usize = 300;
 /// Of all alerts together; the rest is for the title, the count of what has
 /// no room, and the footer.
-const ALERTS: usize = 3200;
+const ALERTS: usize = TEXT - 3 * TITLE;
 /// Of the texts of one alert.
 const ALERT: usize = 2800;
 /// Of the plain form.
 const PLAIN: usize = 1000;
+
+/// Telegram finds mentions in plain text by itself.
+const STYLE: Style = Style {
+    write: |text| blocks::disarm(text, &['@']),
+    measure: utf16,
+};
 
 /// The errors with status 400 that no other message would avoid, in the words
 /// of the server.
@@ -130,7 +136,7 @@ impl Service for Telegram {
     fn request(&self, message: &Message) -> Result<Request, Unreadable> {
         let (text, entities) = match message.form {
             Form::Rich => assemble(&rich(message)),
-            Form::Plain => (blocks::plain(message, PLAIN, written), Vec::new()),
+            Form::Plain => (blocks::plain(message, PLAIN, &STYLE), Vec::new()),
         };
         let loud = message.fires() && message.severity() == Severity::Critical;
         let mut body = json!({
@@ -207,6 +213,7 @@ impl Telegram {
             400 if BROKEN.iter().any(|words| description.contains(words)) => {
                 Outcome::Broken(said.said())
             }
+            401 | 404 => Outcome::Broken(format!("{} (is the token right?)", said.said())),
             // Another program uses the bot at this moment.
             409 => Outcome::Transient(said.said()),
             _ => said.failure(),
@@ -230,23 +237,23 @@ fn rich(message: &Message) -> Vec<Span> {
     let symbol = blocks::worst_first(message)
         .first()
         .map_or("", |entry| entry.symbol());
-    let title = written(&clean_line(&message.title()), TITLE);
+    let title = STYLE.line(&message.title(), TITLE);
     let mut spans = vec![plain(format!("{symbol} ")), bold(title)];
     let several = message.entries.len() > 1;
     let length = |block: &Vec<Span>| block.iter().map(|(_, text)| utf16(text)).sum();
     let (alerts, more) = blocks::pack(message, ALERTS, |entry| block(entry, several), length);
     spans.extend(alerts.into_iter().flatten());
     if let Some(more) = more {
-        spans.push(plain(format!("\n\n{}", written(&more, TITLE))));
+        spans.push(plain(format!("\n\n{}", STYLE.line(&more, TITLE))));
     }
-    let footer = written(&clean_line(&message.footer()), TITLE / 2);
+    let footer = STYLE.line(&message.footer(), TITLE / 2);
     spans.push((Some("italic"), format!("\n\n{footer}")));
     spans
 }
 
 /// One alert, with a headline of its own if it is not the only one.
 fn block(entry: &Entry, several: bool) -> Vec<Span> {
-    let pieces = Pieces::of(entry, ALERT, written);
+    let pieces = Pieces::of(entry, ALERT, &STYLE);
     let mut spans = Vec::new();
     if several {
         spans.push(plain(format!("\n\n{} ", entry.symbol())));
@@ -254,14 +261,26 @@ fn block(entry: &Entry, several: bool) -> Vec<Span> {
     }
     spans.push(plain(format!("\n{}", pieces.message)));
     if let Some(advice) = &pieces.advice {
-        spans.push(bold("\n👉 What to do: "));
-        spans.push(bold(advice.as_str()));
+        spans.push(bold(format!("\n👉 What to do: {advice}")));
     }
     if let Some(values) = &pieces.values {
         spans.push(plain("\n"));
         spans.push((Some("code"), values.clone()));
     }
-    spans.push((Some("italic"), format!("\n{}", pieces.facts_line())));
+    spans.extend(facts(&pieces.facts));
+    spans
+}
+
+/// Where it was seen. The place in the log is code, which can be copied with a
+/// touch; in plain text `/data` would be a command to send.
+fn facts(facts: &[(&str, String)]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for (at, (name, value)) in facts.iter().enumerate() {
+        let joint = if at == 0 { "\n" } else { " · " };
+        spans.push(plain(format!("{joint}{name}: ")));
+        let style = if *name == "Log" { "code" } else { "italic" };
+        spans.push((Some(style), value.clone()));
+    }
     spans
 }
 
@@ -283,11 +302,6 @@ fn assemble(spans: &[Span]) -> (String, Vec<Value>) {
         text.push_str(span);
     }
     (text, entities)
-}
-
-/// The text within the limit. Telegram finds mentions in plain text by itself.
-fn written(text: &str, limit: usize) -> String {
-    fit(text, limit, |text| blocks::disarm(text, &['@']), utf16)
 }
 
 #[cfg(test)]

@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::blocks::{self, Pieces};
+use super::blocks::{self, Pieces, Style};
+use super::mentions::Mentions;
 use super::{Kind, Made};
-use crate::alert::Severity;
-use crate::deliver::text::{clean_line, fit};
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
@@ -47,44 +46,35 @@ const LINE: usize = 300;
 const PLAIN: usize = 1_500;
 /// Who is called at most.
 const MENTIONS: usize = 8;
-/// Characters of a user id.
-const NAME_CHARS: usize = 64;
+
+/// Texts within Markdown, with nothing left that is markup or a mention.
+const RICH: Style = Style {
+    write: |text| blocks::disarm(&text.replace('`', "'"), &['<', '@', ']', '*', '#']),
+    measure: str::len,
+};
+/// The plain form.
+const TEXT: Style = Style {
+    write: |text| blocks::disarm(text, &['<', '@']),
+    measure: str::len,
+};
 
 struct WeCom {
     url: Arc<Secret>,
-    mention: Vec<String>,
+    mention: Mentions,
 }
 
 impl WeCom {
     fn new(settings: &Settings) -> Result<Self, String> {
-        let mention = settings.list("mention");
-        let fits = |c: char| c.is_ascii_alphanumeric() || "@._-".contains(c);
-        let named = |name: &String| name.len() <= NAME_CHARS && name.chars().all(fits);
-        if let Some(wrong) = mention.iter().find(|name| !named(name)) {
-            return Err(format!("`mention` takes user ids, not `{wrong}`"));
-        }
-        if mention.len() > MENTIONS {
-            return Err(format!("`mention` takes {MENTIONS} user ids at most"));
-        }
         Ok(Self {
             url: settings.needed("url"),
-            mention,
+            mention: Mentions::new(settings, MENTIONS, "user ids")?,
         })
-    }
-
-    /// Whom this message calls.
-    fn called(&self, message: &Message) -> &[String] {
-        if message.fires() && message.severity() == Severity::Critical {
-            &self.mention
-        } else {
-            &[]
-        }
     }
 }
 
 impl Service for WeCom {
     fn request(&self, message: &Message) -> Result<Request, Unreadable> {
-        let called = self.called(message);
+        let called = self.mention.of(message);
         let body = match message.form {
             Form::Rich => json!({
                 "msgtype": "markdown",
@@ -138,7 +128,7 @@ fn refusal(code: i64, answer: &Answer) -> Outcome {
 fn markdown(message: &Message, called: &[String]) -> String {
     let worst = blocks::worst_first(message).into_iter().next();
     let symbol = worst.map_or("", Entry::symbol);
-    let title = written(&clean_line(&message.title()), LINE);
+    let title = RICH.line(&message.title(), LINE);
     let colour = worst.map_or("comment", colour);
     let mut parts = vec![format!(
         "**{}**",
@@ -148,19 +138,19 @@ fn markdown(message: &Message, called: &[String]) -> String {
     let length = |block: &String| block.len() + 2;
     let (alerts, more) = blocks::pack(message, ALERTS, |entry| block(entry, several), length);
     parts.extend(alerts);
-    parts.extend(more.map(|more| written(&more, LINE)));
+    parts.extend(more.map(|more| RICH.line(&more, LINE)));
     if !called.is_empty() {
         let calls: Vec<String> = called.iter().map(|name| format!("<@{name}>")).collect();
         parts.push(calls.concat());
     }
-    let footer = written(&clean_line(&message.footer()), LINE / 2);
+    let footer = RICH.line(&message.footer(), LINE / 2);
     parts.push(font("comment", &footer));
     parts.join("\n\n")
 }
 
 /// One alert, with a headline of its own if it is not the only one.
 fn block(entry: &Entry, several: bool) -> String {
-    let pieces = Pieces::of(entry, ALERT, written);
+    let pieces = Pieces::of(entry, ALERT, &RICH);
     let facts = font("comment", &pieces.facts_line());
     let mut lines = Vec::new();
     if several {
@@ -189,22 +179,9 @@ fn font(colour: &str, text: &str) -> String {
     format!("<font color=\"{colour}\">{text}</font>")
 }
 
-/// The text so that nothing in it is markup or a mention, within a limit in
-/// bytes.
-fn written(text: &str, limit: usize) -> String {
-    let broken = |text: &str| {
-        let text = text.replace('`', "'");
-        blocks::disarm(&text, &['<', '@', ']', '*', '#'])
-    };
-    fit(text, limit, broken, str::len)
-}
-
 /// The plain form, in which the mentions are beside the text.
 fn text(message: &Message, called: &[String]) -> Value {
-    let disarmed = |text: &str| blocks::disarm(text, &['<', '@']);
-    let text = blocks::plain(message, PLAIN, |text, limit| {
-        fit(text, limit, disarmed, str::len)
-    });
+    let text = blocks::plain(message, PLAIN, &TEXT);
     json!({"msgtype": "text", "text": {"content": text, "mentioned_list": called}})
 }
 

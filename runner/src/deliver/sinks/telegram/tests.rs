@@ -60,7 +60,12 @@ fn a_critical() {
         assert!(styled.iter().any(wanted), "{style} {text}: {styled:?}");
     };
     found("bold", "CRITICAL: loss is NaN (run train, step 2404)");
-    found("bold", "👉 What to do:");
+    found(
+        "bold",
+        "👉 What to do: Stop the run, go back to the last good checkpoint, and lower the learning \
+         rate.",
+    );
+    found("code", "train.log:17");
     found("code", "loss = NaN, last = 2.31");
     found("italic", "runwatch · 001122334455");
 }
@@ -126,6 +131,8 @@ fn what_has_no_room_is_counted() {
     assert!(shown >= 6, "{shown}");
     assert!(text.contains(&format!("and {} more: trouble ", 40 - shown)));
     assert!(utf16(text) <= TEXT);
+    // The server ignores what is beyond a hundred.
+    assert!(body["entities"].as_array().unwrap().len() <= 100);
 }
 
 #[test]

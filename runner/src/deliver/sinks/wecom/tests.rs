@@ -98,7 +98,7 @@ fn only_the_operator_calls_people_and_only_for_criticals() {
 
 #[test]
 fn limits_hold_and_nothing_is_markup_whatever_the_text() {
-    let names = vec!["x".repeat(NAME_CHARS); MENTIONS].join(",");
+    let names = vec!["x".repeat(super::super::mentions::NAME_CHARS); MENTIONS].join(",");
     let crowded = with(&[("mention", &names)]);
     for hostile in testing::HOSTILE {
         let mut several = testing::many(6);
