@@ -2,20 +2,28 @@
 
 mod alertmanager;
 mod attachment;
+mod blocks;
 mod card;
+mod dingtalk;
 mod discord;
+mod feishu;
 mod google_chat;
 mod mattermost;
+mod mentions;
 mod ntfy;
 mod pagerduty;
 mod parts;
 mod pushover;
 mod rocketchat;
+mod sign;
 mod slack;
-#[cfg(test)]
-pub(crate) mod testing;
+mod teams;
+mod telegram;
 mod values;
 mod webhook;
+mod wecom;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use super::service::Service;
 use super::settings::{Key, Settings};
@@ -55,7 +63,9 @@ impl Made {
 /// Every type.
 pub const KINDS: &[Kind] = &[
     alertmanager::KIND,
+    dingtalk::KIND,
     discord::KIND,
+    feishu::KIND,
     google_chat::KIND,
     mattermost::KIND,
     ntfy::KIND,
@@ -63,7 +73,10 @@ pub const KINDS: &[Kind] = &[
     pushover::KIND,
     rocketchat::KIND,
     slack::KIND,
+    teams::KIND,
+    telegram::KIND,
     webhook::KIND,
+    wecom::KIND,
 ];
 
 /// The type with this name.
