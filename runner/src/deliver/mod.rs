@@ -10,6 +10,7 @@ mod service;
 mod settings;
 mod sink;
 pub mod sinks;
+pub mod sparkline;
 pub mod text;
 
 pub use self::message::{Entry, Form, Message, Notice};

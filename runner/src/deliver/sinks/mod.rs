@@ -1,5 +1,7 @@
 //! The types of sinks, one file each.
 
+#[cfg(feature = "network")]
+mod email;
 mod ntfy;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -37,10 +39,18 @@ impl Made {
     fn service(service: impl Service + 'static) -> Result<Self, String> {
         Ok(Self::Service(Box::new(service)))
     }
+
+    fn sink(sink: impl Sink + 'static) -> Result<Self, String> {
+        Ok(Self::Sink(Box::new(sink)))
+    }
 }
 
 /// Every type.
-pub const KINDS: &[Kind] = &[ntfy::KIND];
+pub const KINDS: &[Kind] = &[
+    #[cfg(feature = "network")]
+    email::KIND,
+    ntfy::KIND,
+];
 
 /// The type with this name.
 #[must_use]
