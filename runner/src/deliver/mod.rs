@@ -4,6 +4,7 @@
 //! to people, services, files and commands. What a sink gets is a [`Message`],
 //! what it says of it an [`Outcome`].
 
+mod command;
 mod message;
 pub mod print;
 mod service;

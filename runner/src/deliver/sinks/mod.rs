@@ -2,6 +2,7 @@
 
 #[cfg(feature = "network")]
 mod email;
+mod exec;
 mod ntfy;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -49,6 +50,7 @@ impl Made {
 pub const KINDS: &[Kind] = &[
     #[cfg(feature = "network")]
     email::KIND,
+    exec::KIND,
     ntfy::KIND,
 ];
 
