@@ -3,6 +3,7 @@
 #[cfg(feature = "network")]
 mod email;
 mod exec;
+mod file;
 mod ntfy;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -51,6 +52,7 @@ pub const KINDS: &[Kind] = &[
     #[cfg(feature = "network")]
     email::KIND,
     exec::KIND,
+    file::KIND,
     ntfy::KIND,
 ];
 

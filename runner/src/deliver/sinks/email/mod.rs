@@ -106,7 +106,7 @@ impl Email {
                 port,
                 encryption,
                 login,
-                ca_file: settings.text("ca-file").map(Into::into),
+                ca_file: settings.path("ca-file"),
                 timeout: Duration::from_secs(timeout.unsigned_abs()),
             },
             from: mailbox(&settings.text("from").unwrap_or_default())?,
