@@ -7,6 +7,7 @@ mod file;
 mod ntfy;
 #[cfg(test)]
 pub(crate) mod testing;
+mod trackio;
 
 use super::service::Service;
 use super::settings::{Key, Settings};
@@ -54,6 +55,7 @@ pub const KINDS: &[Kind] = &[
     exec::KIND,
     file::KIND,
     ntfy::KIND,
+    trackio::KIND,
 ];
 
 /// The type with this name.
