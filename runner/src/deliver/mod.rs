@@ -9,6 +9,7 @@ mod courier;
 pub mod dispatch;
 pub mod inhibit;
 pub mod matcher;
+mod command;
 mod message;
 mod owner;
 pub mod post;
@@ -19,6 +20,7 @@ mod settings;
 pub mod silence;
 mod sink;
 pub mod sinks;
+pub mod sparkline;
 pub mod text;
 mod transport;
 

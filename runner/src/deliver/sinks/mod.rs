@@ -6,7 +6,11 @@ mod blocks;
 mod card;
 mod dingtalk;
 mod discord;
+#[cfg(feature = "network")]
+mod email;
+mod exec;
 mod feishu;
+mod file;
 mod google_chat;
 mod mattermost;
 mod mentions;
@@ -19,6 +23,7 @@ mod sign;
 mod slack;
 mod teams;
 mod telegram;
+mod trackio;
 mod values;
 mod webhook;
 mod wecom;
@@ -58,6 +63,10 @@ impl Made {
     fn service(service: impl Service + 'static) -> Result<Self, String> {
         Ok(Self::Service(Box::new(service)))
     }
+
+    fn sink(sink: impl Sink + 'static) -> Result<Self, String> {
+        Ok(Self::Sink(Box::new(sink)))
+    }
 }
 
 /// Every type.
@@ -65,7 +74,11 @@ pub const KINDS: &[Kind] = &[
     alertmanager::KIND,
     dingtalk::KIND,
     discord::KIND,
+    #[cfg(feature = "network")]
+    email::KIND,
+    exec::KIND,
     feishu::KIND,
+    file::KIND,
     google_chat::KIND,
     mattermost::KIND,
     ntfy::KIND,
@@ -75,6 +88,7 @@ pub const KINDS: &[Kind] = &[
     slack::KIND,
     teams::KIND,
     telegram::KIND,
+    trackio::KIND,
     webhook::KIND,
     wecom::KIND,
 ];
