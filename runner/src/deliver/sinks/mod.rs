@@ -2,6 +2,9 @@
 
 mod ntfy;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod statuses;
+#[cfg(test)]
 pub(crate) mod testing;
 
 use super::service::Service;
