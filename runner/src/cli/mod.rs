@@ -2,6 +2,7 @@
 
 mod config;
 mod decode;
+mod delivery;
 mod demo;
 mod detector;
 mod evaluate;

@@ -42,10 +42,11 @@ pub(super) fn run(mut command: Command, input: Vec<u8>, limit: Duration) -> io::
     let mut child = command.spawn()?;
     let output = Arc::new(Mutex::new(Vec::new()));
     let (open, ends) = mpsc::channel();
-    if let Err(error) = attach(&mut child, input, &output, open) {
+    if let Err(error) = attach(&mut child, input, &output, &open) {
         end(&mut child);
         return Err(error);
     }
+    drop(open);
     let status = wait(&mut child, began, limit)?;
     // Nothing is ever sent: this returns when both pipes are closed.
     let _ = ends.recv_timeout(LINGER);
@@ -62,7 +63,7 @@ fn attach(
     child: &mut Child,
     input: Vec<u8>,
     output: &Arc<Mutex<Vec<u8>>>,
-    open: Sender<()>,
+    open: &Sender<()>,
 ) -> io::Result<()> {
     let start = |work: Box<dyn FnOnce() + Send>| {
         thread::Builder::new()

@@ -4,12 +4,17 @@
 //! to people, services, files and commands. What a sink gets is a [`Message`],
 //! what it says of it an [`Outcome`].
 
+mod build;
+mod command;
 pub mod compat;
 mod courier;
 pub mod dispatch;
+#[cfg(feature = "network")]
+mod guard;
+#[cfg(feature = "network")]
+mod http;
 pub mod inhibit;
 pub mod matcher;
-mod command;
 mod message;
 mod owner;
 pub mod post;
@@ -24,6 +29,9 @@ pub mod sparkline;
 pub mod text;
 mod transport;
 
+pub use self::build::build;
+#[cfg(feature = "network")]
+pub use self::http::{Http, HttpSink};
 pub use self::message::{Entry, Form, Message, Notice};
 pub use self::service::{Answer, Method, Request, Service};
 pub use self::settings::{Given, Key, Settings, Takes};
