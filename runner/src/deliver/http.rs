@@ -13,7 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ureq::config::AutoHeaderValue;
-use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use ureq::http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
+};
 use ureq::http::uri::Scheme;
 use ureq::http::{Method as Word, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -33,6 +36,9 @@ const USER_AGENT: &str = concat!("runwatch/", env!("CARGO_PKG_VERSION"));
 const MAX_BODY: u64 = 64 << 10;
 /// The longest wait for a name, and for a connection with its handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Headers that say where a message ends: the client writes them.
+const FRAMING: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING];
 
 /// How requests are sent: the settings that every sink has which is reached by
 /// HTTP.
@@ -226,7 +232,11 @@ fn ready(request: &Request, uri: Uri) -> Result<ureq::http::Request<&[u8]>, Outc
     for (name, value) in &request.headers {
         let bad = || Outcome::Broken(format!("the header `{name}` cannot be sent as it is"));
         let value = HeaderValue::try_from(value).map_err(|_| bad())?;
-        headers.insert(HeaderName::try_from(name).map_err(|_| bad())?, value);
+        let name = HeaderName::try_from(name).map_err(|_| bad())?;
+        if FRAMING.contains(&name) {
+            return Err(bad());
+        }
+        headers.insert(name, value);
     }
     Ok(ready)
 }
