@@ -4,32 +4,42 @@
 //! What went wrong before a connection stood did not arrive, and is tried again
 //! or is for a person to mend. What went wrong afterwards may have arrived.
 
-use std::io::{self, Read};
+mod failure;
+
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ureq::config::AutoHeaderValue;
-use ureq::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use ureq::http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
+};
 use ureq::http::uri::Scheme;
 use ureq::http::{Method as Word, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::{self as layer, ConnectionDetails, Connector, DefaultConnector};
-use ureq::{Agent, Body, Error, Proxy, ProxyProtocol, Timeout};
+use ureq::{Agent, Body, Error, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
-use super::guard::{Guard, Refused};
+use self::failure::{distrusts, unanswered, unsent};
+use super::transport::Transport;
+use super::guard::Guard;
 use super::message::Message;
 use super::service::{Answer, Method, Request, Service};
 use super::sink::{Outcome, Pace, Sink};
-use super::transport::Transport;
+use crate::secret::Secret;
 
 const USER_AGENT: &str = concat!("runwatch/", env!("CARGO_PKG_VERSION"));
 /// The part of an answer's body that is read, in bytes.
 const MAX_BODY: u64 = 64 << 10;
 /// The longest wait for a name, and for a connection with its handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Headers that say where a message ends: the client writes them.
+const FRAMING: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING];
 
 /// A service, reached by HTTP.
 pub struct HttpSink {
@@ -195,7 +205,11 @@ fn ready(request: &Request, uri: Uri) -> Result<ureq::http::Request<&[u8]>, Outc
     for (name, value) in &request.headers {
         let bad = || Outcome::Broken(format!("the header `{name}` cannot be sent as it is"));
         let value = HeaderValue::try_from(value).map_err(|_| bad())?;
-        headers.insert(HeaderName::try_from(name).map_err(|_| bad())?, value);
+        let name = HeaderName::try_from(name).map_err(|_| bad())?;
+        if FRAMING.contains(&name) {
+            return Err(bad());
+        }
+        headers.insert(name, value);
     }
     Ok(ready)
 }
@@ -241,17 +255,18 @@ impl Client {
         &self,
         request: &ureq::http::Request<&[u8]>,
     ) -> Result<ureq::http::Response<Body>, Error> {
-        let mut result = Err(Error::ConnectionFailed);
+        let mut refused = None;
         for agent in &self.agents {
             self.connected.store(false, Ordering::Relaxed);
-            result = agent.run(request.clone());
-            // A certificate is refused before anything is sent.
-            match &result {
-                Err(error) if !self.may_have_sent() && distrusts(error) => {}
-                _ => break,
+            match agent.run(request.clone()) {
+                // That is before anything is sent: the next one may trust it.
+                Err(error) if !self.may_have_sent() && distrusts(&error) => refused = Some(error),
+                // A system without authorities has no say beside the file.
+                Err(Error::Rustls(_)) if refused.is_some() => {}
+                result => return result,
             }
         }
-        result
+        Err(refused.unwrap_or(Error::ConnectionFailed))
     }
 }
 
@@ -361,74 +376,6 @@ fn readable(headers: &HeaderMap) -> Vec<(String, String)> {
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The outcome when no connection stood.
-fn unsent(host: &str, error: &Error) -> Outcome {
-    match error {
-        Error::Timeout(Timeout::Resolve) => {
-            Outcome::Transient(format!("the name {host} was not found in time"))
-        }
-        Error::Timeout(_) => Outcome::Transient(format!("no connection to {host} in time")),
-        Error::Other(inner) if inner.is::<Refused>() => Outcome::Broken(inner.to_string()),
-        _ if distrusts(error) => Outcome::Broken(format!(
-            "the certificate of {host} is not trusted ({}); if an authority of your own has \
-             signed it, name its certificate with `ca-file` in the sink's section",
-            plain(error)
-        )),
-        Error::ConnectProxyFailed(_) if forbids(error) => Outcome::Broken(format!(
-            "the proxy does not let us through to {host}: {error}"
-        )),
-        // No authorities on this system; a host that is no name.
-        Error::Rustls(_) | Error::Tls(_) => Outcome::Broken(format!(
-            "no secure connection to {host} can be made: {error}"
-        )),
-        // Without the error's own words, which may quote the address.
-        Error::BadUri(_)
-        | Error::Http(_)
-        | Error::Protocol(_)
-        | Error::RequireHttpsOnly(_)
-        | Error::TlsRequired => Outcome::Broken(format!("no request can be made to {host}")),
-        _ => Outcome::Transient(format!("cannot reach {host}: {}", plain(error))),
-    }
-}
-
-/// The outcome when a connection stood and no whole answer came.
-fn unanswered(host: &str, error: &Error) -> Outcome {
-    Outcome::Ambiguous(match error {
-        Error::Timeout(_) => format!("{host} did not answer in time"),
-        _ => format!("the answer of {host} broke off: {}", plain(error)),
-    })
-}
-
-/// The reason without the names of the layers that pass it on.
-fn plain(error: &Error) -> String {
-    match error {
-        Error::Io(error) => error.to_string(),
-        error => error.to_string(),
-    }
-}
-
-/// Whether the other side's certificate was refused. The error of the TLS
-/// library comes wrapped; its text is all that can be had without naming that
-/// library's types.
-fn distrusts(error: &Error) -> bool {
-    let text = match error {
-        Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => error.to_string(),
-        Error::Rustls(error) => error.to_string(),
-        _ => return false,
-    };
-    text.starts_with("invalid peer certificate")
-}
-
-/// Whether a proxy refuses for good: it wants a password, or not this target.
-fn forbids(error: &Error) -> bool {
-    let Error::ConnectProxyFailed(why) = error else {
-        return false;
-    };
-    ["responded 403", "responded 407"]
-        .iter()
-        .any(|status| why.contains(status))
 }
 
 #[cfg(test)]

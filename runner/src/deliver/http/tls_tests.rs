@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 use serde_json::json;
 use tempfile::TempDir;
@@ -27,13 +27,17 @@ fn server(authority: &Authority, name: &str, connections: usize) -> Server {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new([name.to_owned()]).unwrap();
     let certificate = params.signed_by(&key, authority).unwrap();
+    showing(certificate.der(), &key, connections)
+}
+
+fn showing(certificate: &CertificateDer<'static>, key: &KeyPair, connections: usize) -> Server {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(
-            vec![certificate.der().clone()],
+            vec![certificate.clone()],
             PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
         )
         .unwrap();
@@ -95,6 +99,23 @@ fn a_certificate_for_another_name_breaks_the_sink() {
     let outcome = exchange(&other, Some(file(&dir, &authority.pem()))).unwrap_err();
     assert_eq!(outcome.name(), "broken", "{outcome:?}");
     assert!(other.heard().iter().all(|heard| !heard.contains("POST")));
+}
+
+/// What `openssl req -x509` makes if nothing else is asked of it.
+#[test]
+fn an_authority_as_a_server_is_told_apart() {
+    let authority = authority();
+    let dir = TempDir::new().unwrap();
+    let server = showing(authority.der(), authority.key(), 2);
+    let outcome = exchange(&server, Some(file(&dir, &authority.pem()))).unwrap_err();
+    assert_eq!(outcome.name(), "broken", "{outcome:?}");
+    assert!(
+        outcome
+            .why()
+            .unwrap()
+            .contains("`basicConstraints=CA:FALSE`"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
