@@ -1,13 +1,13 @@
 //! The alert: what a finding becomes once the host has validated, named and
 //! let it through. Its JSON form is the same everywhere: file, webhook, query.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of the JSON form. Raised when a field is added or changes.
 pub const SCHEMA: u32 = 1;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -39,7 +39,7 @@ impl Severity {
 }
 
 /// Whether the trouble is there or over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// The trouble is there.
@@ -69,10 +69,12 @@ pub struct Finding {
     pub halt: Option<String>,
     /// Other ranks may say the same at any moment: their alert is to be one.
     pub gather: bool,
+    /// The route that the alert should take. Only a name.
+    pub route: Option<String>,
 }
 
 /// Where in the input an alert comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
     /// The input's name: a path, or `stdin`.
     pub input: String,
@@ -81,13 +83,17 @@ pub struct Location {
 }
 
 /// Something a person should know. See `docs/alert.md` for the JSON form.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// Hash of fingerprint, episode and transition: the same input replayed
     /// makes the same ids.
     pub id: String,
     /// [`SCHEMA`].
     pub schema: u32,
+    /// Names the trouble: hash of project, run, detector and key.
+    pub fingerprint: String,
+    /// Which time the trouble is there, from 1.
+    pub episode: u64,
     /// The project.
     pub project: String,
     /// The run.
@@ -118,7 +124,7 @@ pub struct Alert {
     /// What to do about it.
     pub recommendation: String,
     /// The numbers of the message; `null` for one that is not finite.
-    #[serde(serialize_with = "values_as_map")]
+    #[serde(serialize_with = "values_as_map", deserialize_with = "values_of_map")]
     pub values: Vec<(String, f64)>,
     /// Where it was seen.
     pub location: Option<Location>,
@@ -126,11 +132,37 @@ pub struct Alert {
     pub first_step: Option<i64>,
     /// How many findings the episode has had so far, muted ones included.
     pub count: u64,
+    /// The route that the detector would have it take; the configuration says
+    /// whether there is one of this name.
+    pub route: Option<String>,
 }
 
 fn values_as_map<S: Serializer>(values: &[(String, f64)], to: S) -> Result<S::Ok, S::Error> {
     // serde_json writes a non-finite f64 as null, which is what strict JSON allows.
     to.collect_map(values.iter().map(|(name, value)| (name, value)))
+}
+
+fn values_of_map<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, f64)>, D::Error> {
+    struct Values;
+    impl<'de> serde::de::Visitor<'de> for Values {
+        type Value = Vec<(String, f64)>;
+
+        fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            to.write_str("an object of numbers or nulls")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut values = Vec::new();
+            while let Some((name, value)) = map.next_entry::<String, Option<f64>>()? {
+                values.push((name, value.unwrap_or(f64::NAN)));
+            }
+            Ok(values)
+        }
+    }
+    from.deserialize_map(Values)
 }
 
 /// Ranks as people write them: `0–3, 7`. They must be sorted.

@@ -14,6 +14,7 @@ pub mod evaluate;
 pub mod exit;
 pub mod input;
 pub mod judge;
+pub mod ledger;
 pub mod load;
 pub mod names;
 pub mod pipeline;

@@ -9,6 +9,7 @@ use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::Interests;
 use crate::detect::{Detect, Event, Failure, Next, What};
 use crate::judge::{HOST_DETECTOR, Judge, Seen, Suppressed};
+use crate::ledger::Muted;
 use crate::record::{NO_RANK, Run, RunBatch, RunId, Segment};
 
 /// Rows that are worth a segment of their own: enough that a call of a detector
@@ -59,6 +60,22 @@ impl Pipeline {
     #[must_use]
     pub fn detectors(&self) -> &[Arc<str>] {
         self.detect.names()
+    }
+
+    /// From now on remembers what was suppressed, for [`Pipeline::take_muted`].
+    pub fn keep_muted(&mut self) {
+        self.judge.keep_muted();
+    }
+
+    /// What was suppressed since the last time.
+    pub fn take_muted(&mut self) -> Vec<Muted> {
+        self.judge.take_muted()
+    }
+
+    /// The runs seen so far.
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
     }
 
     /// What was suppressed so far.
@@ -322,5 +339,6 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
         values: Vec::new(),
         halt: None,
         gather: false,
+        route: None,
     }
 }

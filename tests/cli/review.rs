@@ -59,13 +59,13 @@ fn json_has_every_field_in_order() {
         panic!("{}", output.text());
     };
     let mut expected = value!({
-        "id": alert["id"], "schema": 1, "project": "default", "run": "train", "rank": null,
+        "id": alert["id"], "schema": 1, "fingerprint": alert["fingerprint"], "episode": 1, "project": "default", "run": "train", "rank": null,
         "ranks": [],
         "host": alert["host"], "detector": "non-finite", "key": "non-finite/loss",
         "severity": "critical", "state": "firing", "step": 3, "time": null, "title": "loss is NaN",
         "message": "`loss` is NaN at step 3; it was finite before.",
         "recommendation": alert["recommendation"], "values": {"loss": null, "step": 3.0},
-        "location": {"input": "train.log", "line": 3}, "first_step": 3, "count": 1,
+        "location": {"input": "train.log", "line": 3}, "first_step": 3, "count": 1, "route": null,
     });
     assert_eq!(*alert, expected);
     let id = alert["id"].as_str().unwrap();

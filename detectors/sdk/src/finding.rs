@@ -149,6 +149,14 @@ impl Finding {
         self
     }
 
+    /// Names the route that the alert should take, if the user has one of this
+    /// name.
+    #[must_use]
+    pub fn route(mut self, name: &str) -> Self {
+        self.facts.push(("route".to_owned(), name.to_owned()));
+        self
+    }
+
     /// Says that the run should stop, and why. Only a wish.
     #[must_use]
     pub fn halt(mut self, reason: &str) -> Self {

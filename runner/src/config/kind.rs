@@ -26,7 +26,7 @@ pub(crate) struct Kind<T> {
 }
 
 impl<T> Kind<T> {
-    fn new(
+    pub(super) fn new(
         expected: impl Into<String>,
         read: impl Fn(&Value) -> Option<T> + 'static,
         write: impl Fn(&T) -> String + 'static,

@@ -21,9 +21,11 @@ mod parameters;
 mod patterns;
 mod presets;
 mod reader;
+mod routes;
 mod rules;
 mod sections;
 mod show;
+mod sinks;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -43,4 +45,6 @@ pub use rules::Rule;
 pub(crate) use show::written as toml_value;
 pub use show::{show, template};
 pub use tree::{Node, Value};
-pub use types::{Alerts, Color, Config, Console, Decode, Detector, Faults, Given, Limits, Style};
+pub use types::{
+    Alerts, Color, Config, Console, Decode, Delivery, Detector, Faults, Given, Limits, Sink, Style,
+};

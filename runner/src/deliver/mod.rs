@@ -4,15 +4,26 @@
 //! to people, services, files and commands. What a sink gets is a [`Message`],
 //! what it says of it an [`Outcome`].
 
+pub mod compat;
+mod courier;
+pub mod dispatch;
+pub mod inhibit;
+pub mod matcher;
 mod message;
+mod owner;
+pub mod post;
 pub mod print;
+pub mod routes;
 mod service;
 mod settings;
+pub mod silence;
 mod sink;
 pub mod sinks;
 pub mod text;
+mod transport;
 
 pub use self::message::{Entry, Form, Message, Notice};
 pub use self::service::{Answer, Method, Request, Service};
 pub use self::settings::{Given, Key, Settings, Takes};
 pub use self::sink::{Outcome, Pace, Sink};
+pub use self::transport::Transport;

@@ -65,7 +65,7 @@ pub enum Takes {
 }
 
 /// A value of a setting.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Given {
     /// Of [`Takes::Text`] and [`Takes::Word`].
     Text(String),
@@ -83,7 +83,7 @@ pub enum Given {
 
 /// The settings of one sink: every value fits its key, and what is required
 /// is there.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     values: BTreeMap<String, Given>,
 }

@@ -111,6 +111,7 @@ impl Cap {
             values: vec![("limit".to_owned(), limit as f64)],
             halt: None,
             gather: false,
+            route: None,
         })
     }
 
@@ -146,6 +147,7 @@ impl Cap {
             ],
             halt: None,
             gather: false,
+            route: None,
         })
     }
 

@@ -49,6 +49,8 @@ impl Letterhead<'_> {
         Alert {
             id: fingerprint.alert_id(episode.number, episode.alerts, transition),
             schema: SCHEMA,
+            fingerprint: fingerprint.to_string(),
+            episode: episode.number,
             project: self.run.project.to_string(),
             run: self.run.run.to_string(),
             rank,
@@ -67,6 +69,7 @@ impl Letterhead<'_> {
             location,
             first_step: episode.first_step,
             count: episode.count,
+            route: finding.route,
         }
     }
 
@@ -98,6 +101,17 @@ impl Letterhead<'_> {
         };
         self.alert(notice, fingerprint, &episode, Transition::Fired)
     }
+}
+
+/// An alert of the host about itself at this time (seconds since 1970).
+#[must_use]
+pub fn host_alert(run: &Run, host: &str, time: f64, finding: Finding) -> Alert {
+    let at = Moment {
+        step: None,
+        rank: None,
+        time,
+    };
+    Letterhead { host, run }.own(at, 1, finding)
 }
 
 /// Makes of a muted finding the announcement that its episode goes on.

@@ -19,6 +19,7 @@ mod compose;
 mod episode;
 mod gather;
 mod identity;
+mod muted;
 mod rlwatch;
 #[cfg(test)]
 mod tests;
@@ -26,16 +27,18 @@ mod watch;
 
 use rustc_hash::FxHashMap;
 
-pub use self::compose::HOST_DETECTOR;
+pub use self::compose::{HOST_DETECTOR, host_alert};
 use self::compose::{Letterhead, Notice};
 use self::episode::Moment;
 use self::gather::Gathering;
 pub use self::identity::Fingerprint;
 use self::identity::Transition;
+use self::muted::{Notes, Told};
 use self::rlwatch::Gate;
 pub use self::watch::MAX_FINGERPRINTS;
 use self::watch::Watch;
 use crate::alert::{Alert, Finding, Location, Severity, State};
+use crate::ledger::Muted;
 use crate::record::{NO_RANK, Run, RunId};
 
 /// What to let out.
@@ -173,6 +176,8 @@ pub struct Judge {
     gathering: Gathering,
     gates: FxHashMap<RunId, Gate>,
     suppressed: Suppressed,
+    /// None: nobody wants to know.
+    muted: Option<Notes>,
 }
 
 impl Judge {
@@ -187,11 +192,34 @@ impl Judge {
             gathering: Gathering::default(),
             gates: FxHashMap::default(),
             suppressed: Suppressed::default(),
+            muted: None,
         }
     }
 
     /// Judges a finding, and appends the alerts that follow from it.
     pub fn finding(&mut self, seen: &Seen<'_>, finding: Finding, out: &mut Vec<Alert>) -> Verdict {
+        let told = self.muted.as_ref().map(|_| Told::of(&finding));
+        let verdict = self.judge(seen, finding, out);
+        if let (Some(told), Some(notes), Verdict::Suppressed(reason)) =
+            (told, &mut self.muted, verdict)
+        {
+            notes.add(seen, told, reason);
+        }
+        verdict
+    }
+
+    /// From now on remembers what was suppressed, until it is
+    /// [taken](Judge::take_muted).
+    pub fn keep_muted(&mut self) {
+        self.muted.get_or_insert_default();
+    }
+
+    /// What was suppressed since the last time, if it is kept.
+    pub fn take_muted(&mut self) -> Vec<Muted> {
+        self.muted.as_mut().map(Notes::take).unwrap_or_default()
+    }
+
+    fn judge(&mut self, seen: &Seen<'_>, finding: Finding, out: &mut Vec<Alert>) -> Verdict {
         if self.policy.rlwatch {
             return self.as_rlwatch(seen, finding, out);
         }

@@ -93,6 +93,7 @@ fn firing(key: &str, severity: Severity) -> Finding {
         values: vec![("kl".to_owned(), 0.9)],
         halt: None,
         gather: false,
+        route: None,
     }
 }
 
@@ -123,6 +124,8 @@ fn first_alert_has_everything() {
     let expected = Alert {
         id,
         schema: crate::alert::SCHEMA,
+        fingerprint: Fingerprint::new(&bench.run, "kl", "kl").to_string(),
+        episode: 1,
         project: "default".to_owned(),
         run: "train".to_owned(),
         rank: Some(3),
@@ -144,6 +147,7 @@ fn first_alert_has_everything() {
         }),
         first_step: Some(7),
         count: 1,
+        route: None,
     };
     assert_eq!(*alert, expected);
 }
@@ -679,6 +683,7 @@ fn on_each_rank(bench: &mut Bench, rank: u32, severity: Severity) -> Verdict {
     bench.rank = Some(rank);
     let finding = Finding {
         gather: true,
+        route: None,
         ..firing("ValueError", severity)
     };
     bench.feed(Some(7), finding)

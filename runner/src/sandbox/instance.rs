@@ -477,11 +477,12 @@ fn check_finding(
         .facts
         .iter()
         .any(|(name, value)| name == "ranks" && value == "gather");
-    let halt = raw
-        .facts
-        .into_iter()
-        .find(|(name, _)| name == "halt")
-        .map(|(_, reason)| reason);
+    let mut facts = raw.facts;
+    let mut fact = |wanted: &str| {
+        let at = facts.iter().position(|(name, _)| name == wanted)?;
+        Some(facts.swap_remove(at).1)
+    };
+    let (halt, route) = (fact("halt"), fact("route"));
     let finding = Finding {
         key: raw.key,
         severity,
@@ -492,6 +493,7 @@ fn check_finding(
         values: raw.values,
         halt,
         gather,
+        route,
     };
     Ok((row, finding))
 }

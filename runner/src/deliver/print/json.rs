@@ -67,14 +67,15 @@ mod tests {
     fn every_field_in_its_place() {
         // The golden line: a change of it is a change of the schema.
         let golden = concat!(
-            r#"{"id":"0123456789abcdef0123456789abcdef","schema":1,"project":"default","#,
+            r#"{"id":"0123456789abcdef0123456789abcdef","schema":1,"#,
+            r#""fingerprint":"fedcba9876543210fedcba9876543210","episode":1,"project":"default","#,
             r#""run":"train","rank":3,"ranks":[3],"host":"gpu-7","detector":"non-finite","key":"loss","#,
             r#""severity":"critical","state":"firing","step":2404,"#,
             r#""time":"2023-11-14T22:13:20Z","title":"loss is NaN","#,
             r#""message":"loss was 2.31 at step 2403 and is NaN at step 2404.","#,
             r#""recommendation":"Stop the run, go back to the last good checkpoint, and lower "#,
             r#"the learning rate.","values":{"loss":null,"last":2.31},"#,
-            r#""location":{"input":"train.log","line":17},"first_step":2404,"count":1}"#,
+            r#""location":{"input":"train.log","line":17},"first_step":2404,"count":1,"route":null}"#,
             "\n",
         );
         assert_eq!(written(&sample()), golden);

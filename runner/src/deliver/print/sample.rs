@@ -7,6 +7,8 @@ pub(in crate::deliver) fn sample() -> Alert {
     Alert {
         id: "0123456789abcdef0123456789abcdef".to_owned(),
         schema: SCHEMA,
+        fingerprint: "fedcba9876543210fedcba9876543210".to_owned(),
+        episode: 1,
         project: "default".to_owned(),
         run: "train".to_owned(),
         rank: Some(3),
@@ -30,5 +32,6 @@ pub(in crate::deliver) fn sample() -> Alert {
         }),
         first_step: Some(2404),
         count: 1,
+        route: None,
     }
 }

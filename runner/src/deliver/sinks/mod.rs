@@ -1,15 +1,28 @@
 //! The types of sinks, one file each.
 
+mod alertmanager;
+mod attachment;
 mod blocks;
+mod card;
 mod dingtalk;
+mod discord;
 mod feishu;
+mod google_chat;
+mod mattermost;
 mod mentions;
 mod ntfy;
+mod pagerduty;
+mod parts;
+mod pushover;
+mod rocketchat;
 mod sign;
+mod slack;
 mod teams;
 mod telegram;
 #[cfg(test)]
 pub(crate) mod testing;
+mod values;
+mod webhook;
 mod wecom;
 
 use super::service::Service;
@@ -49,11 +62,20 @@ impl Made {
 
 /// Every type.
 pub const KINDS: &[Kind] = &[
+    alertmanager::KIND,
     dingtalk::KIND,
+    discord::KIND,
     feishu::KIND,
+    google_chat::KIND,
+    mattermost::KIND,
     ntfy::KIND,
+    pagerduty::KIND,
+    pushover::KIND,
+    rocketchat::KIND,
+    slack::KIND,
     teams::KIND,
     telegram::KIND,
+    webhook::KIND,
     wecom::KIND,
 ];
 

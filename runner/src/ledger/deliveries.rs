@@ -1,0 +1,758 @@
+//! Deliveries: each an alert on its way to one sink.
+//!
+//! A delivery is `pending` until a sink's worker takes it, or `held` while a
+//! silence or another alert mutes it. Taken, it is `sending`, leased to the
+//! process that sends it, and belongs to a message whose key and members stay
+//! the same over all attempts. It ends as `delivered`, `accepted`, `dead` (the
+//! receiver refuses it), `expired` (too old to be of use), `dropped` (no room)
+//! or `suppressed`.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use sha2::{Digest, Sha256};
+
+use super::{Durability, Ledger, Result, alerts};
+use crate::alert::{Alert, Severity, State};
+use crate::deliver::{Entry, Notice};
+
+/// How long a process may take to send a message before others think it dead.
+const LEASE: i64 = 5 * 60_000;
+/// Deliveries that may wait for one sink.
+const WAITING: i64 = 10_000;
+/// After this long nobody wants to be told any more: infos, warnings, criticals.
+const AGE_LIMIT: [i64; 3] = [3_600_000, 6 * 3_600_000, 24 * 3_600_000];
+/// What waits is `pending`, being sent, or held back.
+const OPEN: &str = "state IN ('pending', 'held', 'sending')";
+
+/// A delivery to be written down.
+#[derive(Debug, Clone, Copy)]
+pub struct NewDelivery<'a> {
+    /// What is told.
+    pub alert: &'a Alert,
+    /// Whom.
+    pub sink: &'a str,
+    /// Why.
+    pub notice: Notice,
+    /// Which reminder it is, from 1; 0 otherwise.
+    pub ordinal: u32,
+    /// The route that it takes, by position.
+    pub route: usize,
+    /// Names the group that it is told with.
+    pub grouping: &'a str,
+    /// When its group is to be told, in milliseconds since 1970.
+    pub due: i64,
+    /// Where it begins.
+    pub standing: Standing<'a>,
+}
+
+/// Where a delivery stands when it is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// It is to be sent.
+    Pending,
+    /// It waits for the end of what mutes it.
+    Held(&'a str),
+    /// It will never be sent, and this is why.
+    Suppressed(&'a str),
+}
+
+/// A delivery as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Delivery {
+    /// Its number.
+    pub id: i64,
+    /// The alert's id.
+    pub alert: String,
+    /// The sink.
+    pub sink: String,
+    /// Why it is told: `new`, `reminder`, `ended`.
+    pub notice: String,
+    /// Where it stands.
+    pub state: String,
+    /// Why it is held, suppressed or expired.
+    pub reason: Option<String>,
+    /// When it was made, in milliseconds since 1970.
+    pub made: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it ended.
+    pub done: Option<i64>,
+    /// What the last failure said.
+    pub error: Option<String>,
+}
+
+/// What a worker gets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Taken {
+    /// A message to send.
+    Message(Leased),
+    /// Nothing before this time; none: nothing at all.
+    Wait(Option<i64>),
+    /// Nothing ever, and why.
+    Broken(String),
+}
+
+/// A message that this process may send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leased {
+    /// The idempotency key.
+    pub message: String,
+    /// The group.
+    pub grouping: String,
+    /// What it tells.
+    pub entries: Vec<Entry>,
+    /// How often it was tried before.
+    pub attempts: u32,
+    /// To be written without markup.
+    pub plain: bool,
+    /// An earlier attempt may have arrived.
+    pub doubtful: bool,
+    /// When the oldest of it was made.
+    pub made: i64,
+}
+
+/// What is known of a sink.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SinkState {
+    /// Failures in a row.
+    pub failures: u32,
+    /// Nothing is sent before, in milliseconds since 1970.
+    pub blocked: i64,
+    /// Why nothing is sent at all.
+    pub broken: Option<String>,
+}
+
+/// What waits for one sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remaining {
+    /// The sink.
+    pub sink: String,
+    /// Deliveries that are pending or being sent.
+    pub waiting: i64,
+    /// Firing criticals among them.
+    pub urgent: i64,
+}
+
+impl NewDelivery<'_> {
+    /// The idempotency key: of alert, sink, notice and ordinal alone, none of
+    /// which a change of the configuration changes.
+    fn key(&self) -> String {
+        let mut hash = Sha256::new();
+        let ordinal = self.ordinal.to_string();
+        for part in [&self.alert.id, self.sink, self.notice.name(), &ordinal] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize()[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// Writes a delivery down; one that is there already stays as it is.
+pub(crate) fn insert(tx: &Transaction<'_>, new: &NewDelivery<'_>, now: i64) -> Result<()> {
+    let alert = new.alert;
+    let firing = alert.state == State::Firing && new.notice != Notice::Ended;
+    let (state, reason) = match new.standing {
+        Standing::Pending => ("pending", None),
+        Standing::Held(reason) => ("held", Some(reason)),
+        Standing::Suppressed(reason) => ("suppressed", Some(reason)),
+    };
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO delivery (key, alert, sink, notice, ordinal, route, grouping,
+         fingerprint, episode, severity, urgent, state, reason, made, due, done)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    )?
+    .execute(params![
+        new.key(),
+        alert.id,
+        new.sink,
+        new.notice.name(),
+        new.ordinal,
+        new.route as i64,
+        new.grouping,
+        alert.fingerprint,
+        alert.episode as i64,
+        alert.severity as i64,
+        firing && alert.severity == Severity::Critical,
+        state,
+        reason,
+        now,
+        new.due,
+        (state == "suppressed").then_some(now)
+    ])?;
+    Ok(())
+}
+
+/// Makes room: beyond what may wait for a sink, reminders go first, then
+/// infos, then warnings, the oldest first; never a critical.
+pub(crate) fn make_room(tx: &Transaction<'_>, sink: &str, now: i64) -> Result<u64> {
+    let waiting: i64 = tx
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM delivery WHERE sink = ?1 AND {OPEN}"
+        ))?
+        .query_row([sink], |row| row.get(0))?;
+    if waiting <= WAITING {
+        return Ok(0);
+    }
+    let dropped = tx
+        .prepare_cached(
+            "UPDATE delivery SET state = 'dropped', reason = 'no room', done = ?3 WHERE id IN
+             (SELECT id FROM delivery WHERE sink = ?1 AND state IN ('pending', 'held')
+              AND severity < 2 ORDER BY notice = 'new', severity, id LIMIT ?2)",
+        )?
+        .execute(params![sink, waiting - WAITING, now])?;
+    Ok(dropped as u64)
+}
+
+/// Where the firing of a trouble stands at a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Firing {
+    pub(crate) sink: String,
+    pub(crate) state: String,
+    pub(crate) route: usize,
+    pub(crate) grouping: String,
+}
+
+impl Firing {
+    /// Whether the receiver has it.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self.state.as_str(), "delivered" | "accepted")
+    }
+
+    /// Whether the receiver has it or will have it.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_told() || matches!(self.state.as_str(), "pending" | "sending")
+    }
+}
+
+/// Where the firing of a trouble stands at each sink that it was meant for.
+pub(crate) fn firings(
+    tx: &Transaction<'_>,
+    fingerprint: &str,
+    episode: u64,
+) -> Result<Vec<Firing>> {
+    // Of several at a sink, one that was delivered outweighs one that is on its
+    // way, and that one all others. SQLite takes the other columns from the
+    // row of the least.
+    let mut query = tx.prepare_cached(
+        "SELECT d.sink, d.state, d.route, d.grouping,
+         min(CASE WHEN d.state IN ('delivered', 'accepted') THEN 0
+             WHEN d.state IN ('pending', 'sending') THEN 1
+             WHEN d.state = 'held' THEN 2 ELSE 3 END)
+         FROM delivery d JOIN alert a ON a.id = d.alert
+         WHERE d.fingerprint = ?1 AND d.episode = ?2 AND a.firing AND d.notice <> 'ended'
+         GROUP BY d.sink ORDER BY d.sink",
+    )?;
+    let rows = query.query_map(params![fingerprint, episode as i64], |row| {
+        Ok(Firing {
+            sink: row.get(0)?,
+            state: row.get(1)?,
+            route: row.get::<_, i64>(2)?.unsigned_abs() as usize,
+            grouping: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// When the group was last told something at a sink.
+pub(crate) fn last_told(tx: &Transaction<'_>, sink: &str, grouping: &str) -> Result<Option<i64>> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT max(done) FROM delivery WHERE sink = ?1 AND grouping = ?2
+             AND state IN ('delivered', 'accepted')",
+        )?
+        .query_row([sink, grouping], |row| row.get(0))?)
+}
+
+/// A delivery that has not begun and that something may mute, or does.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    pub(crate) id: i64,
+    pub(crate) held: bool,
+    pub(crate) reason: Option<String>,
+    pub(crate) alert: Alert,
+}
+
+/// What is held back, and what still waits for its group at this time.
+pub(crate) fn idle(tx: &Transaction<'_>, now: i64) -> Result<Vec<Idle>> {
+    let mut query = tx.prepare_cached(
+        "SELECT d.id, d.state = 'held', d.reason, a.body FROM delivery d JOIN alert a ON a.id = d.alert
+         WHERE d.state = 'held' OR d.state = 'pending' AND d.message IS NULL AND d.due > ?1
+         ORDER BY d.id",
+    )?;
+    let rows: Vec<(i64, bool, Option<String>, String)> = query
+        .query_map([now], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    rows.into_iter()
+        .map(|(id, held, reason, body)| {
+            let alert = alerts::read_alert(&body)?;
+            Ok(Idle {
+                id,
+                held,
+                reason,
+                alert,
+            })
+        })
+        .collect()
+}
+
+/// Whether anything is held back.
+pub(crate) fn any_held(connection: &Connection) -> Result<bool> {
+    Ok(connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 'held')")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// Holds a delivery back.
+pub(crate) fn hold(tx: &Transaction<'_>, id: i64, reason: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE delivery SET state = 'held', reason = ?2 WHERE id = ?1")?
+        .execute(params![id, reason])?;
+    Ok(())
+}
+
+/// Gives up what is held back of a trouble.
+pub(crate) fn suppress_held(
+    tx: &Transaction<'_>,
+    fingerprint: &str,
+    episode: u64,
+    reason: &str,
+    now: i64,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE delivery SET state = 'suppressed', reason = ?3 || coalesce(' (' || reason || ')', ''),
+         done = ?4 WHERE fingerprint = ?1 AND episode = ?2 AND state = 'held'",
+    )?
+    .execute(params![fingerprint, episode as i64, reason, now])?;
+    Ok(())
+}
+
+/// Lets a held delivery go.
+pub(crate) fn release(tx: &Transaction<'_>, id: i64, due: i64) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE delivery SET state = 'pending', reason = NULL, due = ?2 WHERE id = ?1",
+    )?
+    .execute([id, due])?;
+    Ok(())
+}
+
+impl Ledger {
+    /// Takes what a sink is to send next: a message that was begun before, or
+    /// a new one of at most `batch` alerts of the group whose turn it is;
+    /// criticals first. With `closing` nothing waits for its group any more.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn take(
+        &self,
+        sink: &str,
+        owner: &str,
+        batch: usize,
+        now: i64,
+        closing: bool,
+    ) -> Result<Taken> {
+        // Looking is cheap and locks nobody out.
+        let state = self.sink_state(sink)?;
+        if let Some(why) = state.broken {
+            return Ok(Taken::Broken(why));
+        }
+        if !self.read(|connection| has_pending(connection, sink))? {
+            return Ok(Taken::Wait(None));
+        }
+        self.write(Durability::Process, |tx| {
+            expire(tx, sink, now)?;
+            if state.blocked > now {
+                return Ok(Taken::Wait(Some(state.blocked)));
+            }
+            let Some((first, message, grouping)) = candidate(tx, sink, now, closing)? else {
+                return next_due(tx, sink, closing).map(Taken::Wait);
+            };
+            let message = match message {
+                Some(message) => message,
+                None => gather(tx, sink, first, &grouping, batch)?,
+            };
+            tx.prepare_cached(
+                "UPDATE delivery SET state = 'sending', owner = ?2, lease = ?3,
+                 attempts = attempts + 1 WHERE message = ?1 AND state = 'pending'",
+            )?
+            .execute(params![message, owner, now + LEASE])?;
+            leased(tx, message, grouping).map(Taken::Message)
+        })
+    }
+
+    /// Whether anything is to be sent to a sink, now or later.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub fn has_waiting(&self, sink: &str) -> Result<bool> {
+        self.read(|connection| has_pending(connection, sink))
+    }
+
+    /// Notes that a message has arrived.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn arrived(
+        &self,
+        message: &str,
+        state: &str,
+        remote: Option<&str>,
+        now: i64,
+    ) -> Result<()> {
+        self.write(Durability::Process, |tx| {
+            tx.prepare_cached(
+                "UPDATE delivery SET state = ?2, remote = ?3, done = ?4, error = NULL,
+                 owner = NULL, lease = NULL WHERE message = ?1 AND state = 'sending'",
+            )?
+            .execute(params![message, state, remote, now])?;
+            Ok(())
+        })
+    }
+
+    /// Puts a message back: to be tried again at this time.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn again(&self, message: &str, again: &Again<'_>) -> Result<()> {
+        self.write(Durability::Process, |tx| {
+            tx.prepare_cached(
+                "UPDATE delivery SET state = 'pending', retry = ?2, error = ?3,
+                 attempts = attempts - ?4, doubtful = max(doubtful, ?5), plain = max(plain, ?6),
+                 owner = NULL, lease = NULL WHERE message = ?1 AND state = 'sending'",
+            )?
+            .execute(params![
+                message,
+                again.retry,
+                again.why,
+                u8::from(again.free),
+                again.doubtful,
+                again.plain
+            ])?;
+            Ok(())
+        })
+    }
+
+    /// Gives a message up.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn died(&self, message: &str, why: &str, now: i64) -> Result<()> {
+        self.write(Durability::Process, |tx| {
+            tx.prepare_cached(
+                "UPDATE delivery SET state = 'dead', error = ?2, done = ?3, owner = NULL,
+                 lease = NULL WHERE message = ?1 AND state = 'sending'",
+            )?
+            .execute(params![message, why, now])?;
+            Ok(())
+        })
+    }
+
+    /// Notes an attempt.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn attempted(
+        &self,
+        message: &str,
+        sink: &str,
+        at: i64,
+        took: i64,
+        outcome: &str,
+        error: Option<&str>,
+    ) -> Result<()> {
+        self.write(Durability::Process, |tx| {
+            tx.prepare_cached("INSERT INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+                .execute(params![message, sink, at, took, outcome, error])?;
+            Ok(())
+        })
+    }
+
+    /// What is known of a sink.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub fn sink_state(&self, sink: &str) -> Result<SinkState> {
+        let read = |row: &Row<'_>| {
+            Ok(SinkState {
+                failures: row.get(0)?,
+                blocked: row.get(1)?,
+                broken: row.get(2)?,
+            })
+        };
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT failures, blocked, broken FROM sink WHERE name = ?1")?
+                .query_row([sink], read)
+                .optional()?
+                .unwrap_or_default())
+        })
+    }
+
+    /// Notes what is known of a sink.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn set_sink_state(&self, sink: &str, state: &SinkState) -> Result<()> {
+        self.write(Durability::Process, |tx| {
+            tx.prepare_cached("INSERT OR REPLACE INTO sink VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![sink, state.failures, state.blocked, state.broken])?;
+            Ok(())
+        })
+    }
+
+    /// Takes back what dead processes were sending: it may have arrived.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn revive(&self, is_alive: &dyn Fn(&str) -> bool, now: i64) -> Result<u64> {
+        self.write(Durability::Process, |tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT DISTINCT owner, lease FROM delivery WHERE state = 'sending'",
+            )?;
+            let leases: Vec<(Option<String>, i64)> = query
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut revived = 0;
+            for (owner, lease) in leases {
+                if lease > now && owner.as_deref().is_some_and(is_alive) {
+                    continue;
+                }
+                revived += tx
+                    .prepare_cached(
+                        "UPDATE delivery SET state = 'pending', doubtful = 1, owner = NULL,
+                         lease = NULL, error = 'the process that was sending it ended'
+                         WHERE state = 'sending' AND owner IS ?1 AND lease = ?2",
+                    )?
+                    .execute(params![owner, lease])? as u64;
+            }
+            Ok(revived)
+        })
+    }
+
+    /// What waits, by sink.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub fn remaining(&self) -> Result<Vec<Remaining>> {
+        self.read(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT sink, count(*), sum(urgent) FROM delivery
+                 WHERE state IN ('pending', 'sending') GROUP BY sink ORDER BY sink",
+            )?;
+            let rows = query.query_map([], |row| {
+                Ok(Remaining {
+                    sink: row.get(0)?,
+                    waiting: row.get(1)?,
+                    urgent: row.get(2)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// The deliveries of an alert, or of all, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub fn deliveries(&self, alert: Option<&str>, limit: usize) -> Result<Vec<Delivery>> {
+        self.read(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT id, alert, sink, notice, state, reason, made, attempts, done, error
+                 FROM delivery WHERE ?1 IS NULL OR alert = ?1 ORDER BY id DESC LIMIT ?2",
+            )?;
+            let rows = query.query_map(params![alert, limit as i64], |row| {
+                Ok(Delivery {
+                    id: row.get(0)?,
+                    alert: row.get(1)?,
+                    sink: row.get(2)?,
+                    notice: row.get(3)?,
+                    state: row.get(4)?,
+                    reason: row.get(5)?,
+                    made: row.get(6)?,
+                    attempts: row.get(7)?,
+                    done: row.get(8)?,
+                    error: row.get(9)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Lets a sink's deliveries be tried again at once: those that wait, and
+    /// with `dead` those given up or expired that were made since this time.
+    /// Whatever is known against the sink is forgotten. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn resend(&self, sink: &str, dead: bool, since: i64) -> Result<u64> {
+        self.write(Durability::Process, |tx| {
+            tx.execute("DELETE FROM sink WHERE name = ?1", [sink])?;
+            let mut count = tx.execute(
+                "UPDATE delivery SET retry = 0, due = 0 WHERE sink = ?1 AND state = 'pending'",
+                [sink],
+            )?;
+            if dead {
+                count += tx.execute(
+                    "UPDATE delivery SET state = 'pending', retry = 0, due = 0, plain = 0,
+                     done = NULL, made = CAST(unixepoch('subsec') * 1000 AS INTEGER)
+                     WHERE sink = ?1 AND state IN ('dead', 'expired') AND made >= ?2",
+                    params![sink, since],
+                )?;
+            }
+            Ok(count as u64)
+        })
+    }
+}
+
+/// How a message is put back.
+#[derive(Debug, Clone, Copy)]
+pub struct Again<'a> {
+    /// Not before, in milliseconds since 1970.
+    pub retry: i64,
+    /// What went wrong.
+    pub why: &'a str,
+    /// It cost no attempt.
+    pub free: bool,
+    /// It may have arrived.
+    pub doubtful: bool,
+    /// To be written without markup from now on.
+    pub plain: bool,
+}
+
+fn has_pending(connection: &Connection, sink: &str) -> Result<bool> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM delivery WHERE sink = ?1 AND state = 'pending')",
+        )?
+        .query_row([sink], |row| row.get(0))?)
+}
+
+fn expire(tx: &Transaction<'_>, sink: &str, now: i64) -> Result<()> {
+    let mut query = tx.prepare_cached(
+        "UPDATE delivery SET state = 'expired', reason = 'too old', done = ?4
+         WHERE sink = ?1 AND state = 'pending' AND severity = ?2 AND made < ?3",
+    )?;
+    for (severity, limit) in AGE_LIMIT.into_iter().enumerate() {
+        query.execute(params![sink, severity as i64, now - limit, now])?;
+    }
+    Ok(())
+}
+
+/// The delivery whose turn it is: number, message, group. What ends a trouble
+/// never overtakes what began it.
+fn candidate(
+    tx: &Transaction<'_>,
+    sink: &str,
+    now: i64,
+    closing: bool,
+) -> Result<Option<(i64, Option<String>, String)>> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT id, message, grouping FROM delivery d
+             WHERE sink = ?1 AND state = 'pending' AND retry <= ?2
+             AND (due <= ?2 OR ?3 OR message IS NOT NULL)
+             AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.fingerprint = d.fingerprint
+                 AND e.episode = d.episode AND e.sink = d.sink AND e.id < d.id
+                 AND e.message IS NOT d.message AND e.state IN ('pending', 'sending'))
+             ORDER BY urgent DESC, id LIMIT 1",
+        )?
+        .query_row(params![sink, now, closing], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?)
+}
+
+/// Makes a message of what the group has to say, and gives its key: that of
+/// its first delivery.
+fn gather(
+    tx: &Transaction<'_>,
+    sink: &str,
+    first: i64,
+    grouping: &str,
+    batch: usize,
+) -> Result<String> {
+    let mut query = tx.prepare_cached(
+        "SELECT id FROM delivery d
+         WHERE sink = ?1 AND grouping = ?2 AND state = 'pending' AND message IS NULL
+         AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.fingerprint = d.fingerprint
+             AND e.episode = d.episode AND e.sink = d.sink AND e.id < d.id
+             AND (e.state = 'sending' OR e.state = 'pending' AND e.message IS NOT NULL))
+         ORDER BY id = ?3 DESC, urgent DESC, id LIMIT ?4",
+    )?;
+    let members: Vec<i64> = query
+        .query_map(params![sink, grouping, first, batch.max(1) as i64], |row| {
+            row.get(0)
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let message: String = tx
+        .prepare_cached("SELECT key FROM delivery WHERE id = ?1")?
+        .query_row([first], |row| row.get(0))?;
+    let mut join = tx.prepare_cached("UPDATE delivery SET message = ?2 WHERE id = ?1")?;
+    for member in members {
+        join.execute(params![member, message])?;
+    }
+    Ok(message)
+}
+
+fn leased(tx: &Transaction<'_>, message: String, grouping: String) -> Result<Leased> {
+    let mut query = tx.prepare_cached(
+        "SELECT alert, notice, attempts, plain, doubtful, made FROM delivery
+         WHERE message = ?1 AND state = 'sending' ORDER BY id",
+    )?;
+    let rows: Vec<(String, String, u32, bool, bool, i64)> = query
+        .query_map([&message], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+            ))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut leased = Leased {
+        message,
+        grouping,
+        entries: Vec::with_capacity(rows.len()),
+        attempts: 0,
+        plain: false,
+        doubtful: false,
+        made: i64::MAX,
+    };
+    for (alert, notice, attempts, plain, doubtful, made) in rows {
+        leased.attempts = leased.attempts.max(attempts.saturating_sub(1));
+        leased.plain |= plain;
+        leased.doubtful |= doubtful;
+        leased.made = leased.made.min(made);
+        if let Some(alert) = alerts::get(tx, &alert)? {
+            let notice = Notice::from_name(&notice).unwrap_or(Notice::New);
+            leased.entries.push(Entry { alert, notice });
+        }
+    }
+    Ok(leased)
+}
+
+/// When the sink is to look again.
+fn next_due(tx: &Transaction<'_>, sink: &str, closing: bool) -> Result<Option<i64>> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT min(max(retry, CASE WHEN ?2 OR message IS NOT NULL THEN 0 ELSE due END))
+             FROM delivery WHERE sink = ?1 AND state = 'pending'",
+        )?
+        .query_row(params![sink, closing], |row| row.get(0))?)
+}

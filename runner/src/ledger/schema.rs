@@ -1,0 +1,162 @@
+//! The tables, and how an older ledger becomes one of today.
+
+use rusqlite::Connection;
+
+use super::{BUSY, LedgerError, Result};
+
+/// `rwch`: says what kind of SQLite file it is.
+const APPLICATION: i32 = 0x7277_6368;
+
+/// Each step takes a ledger from the version of its position to the next.
+/// A published step never changes.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE alert (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        project TEXT NOT NULL,
+        run TEXT NOT NULL,
+        detector TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        episode INTEGER NOT NULL,
+        severity INTEGER NOT NULL, -- 0 info, 1 warning, 2 critical
+        firing INTEGER NOT NULL,
+        step INTEGER,
+        made INTEGER NOT NULL, -- milliseconds since 1970, as all times here
+        body TEXT NOT NULL -- the alert's JSON
+    ) STRICT;
+    CREATE INDEX alert_of_trouble ON alert (fingerprint, episode);
+    CREATE INDEX alert_of_run ON alert (project, run, seq);
+
+    -- Findings that did not become alerts, by trouble and reason.
+    CREATE TABLE muted (
+        fingerprint TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        project TEXT NOT NULL,
+        run TEXT NOT NULL,
+        detector TEXT NOT NULL,
+        key TEXT NOT NULL,
+        severity INTEGER NOT NULL, -- the highest
+        title TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        first_step INTEGER,
+        last_step INTEGER,
+        first_at INTEGER NOT NULL,
+        last_at INTEGER NOT NULL,
+        PRIMARY KEY (fingerprint, reason)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX muted_of_run ON muted (project, run);
+
+    -- One alert on its way to one sink.
+    CREATE TABLE delivery (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE, -- names alert, sink, notice and ordinal
+        alert TEXT NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+        sink TEXT NOT NULL,
+        notice TEXT NOT NULL, -- new, reminder, ended
+        ordinal INTEGER NOT NULL,
+        route INTEGER NOT NULL,
+        grouping TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        episode INTEGER NOT NULL,
+        severity INTEGER NOT NULL,
+        urgent INTEGER NOT NULL, -- a firing critical
+        state TEXT NOT NULL CHECK (state IN ('pending', 'held', 'sending',
+            'delivered', 'accepted', 'dead', 'expired', 'dropped', 'suppressed')),
+        reason TEXT,
+        made INTEGER NOT NULL,
+        due INTEGER NOT NULL, -- when its group is to be told
+        retry INTEGER NOT NULL DEFAULT 0, -- not before, after a failure
+        attempts INTEGER NOT NULL DEFAULT 0,
+        message TEXT, -- the idempotency key of what it is sent in
+        plain INTEGER NOT NULL DEFAULT 0,
+        doubtful INTEGER NOT NULL DEFAULT 0,
+        owner TEXT,
+        lease INTEGER,
+        done INTEGER,
+        error TEXT,
+        remote TEXT
+    ) STRICT;
+    CREATE INDEX delivery_open ON delivery (sink, state) WHERE state IN ('pending', 'held', 'sending');
+    CREATE INDEX delivery_of_alert ON delivery (alert);
+    CREATE INDEX delivery_of_trouble ON delivery (fingerprint, episode, sink);
+    CREATE INDEX delivery_of_message ON delivery (message);
+    CREATE INDEX delivery_of_group ON delivery (sink, grouping, done);
+
+    CREATE TABLE attempt (
+        message TEXT NOT NULL,
+        sink TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        took INTEGER NOT NULL, -- milliseconds
+        outcome TEXT NOT NULL,
+        error TEXT
+    ) STRICT;
+    CREATE INDEX attempt_of_message ON attempt (message);
+
+    CREATE TABLE sink (
+        name TEXT PRIMARY KEY,
+        failures INTEGER NOT NULL DEFAULT 0, -- in a row
+        blocked INTEGER NOT NULL DEFAULT 0, -- nothing is sent before
+        broken TEXT -- why nothing is sent at all
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE silence (
+        id TEXT PRIMARY KEY,
+        body TEXT NOT NULL,
+        made INTEGER NOT NULL,
+        removed INTEGER
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Sets the connection up and brings the tables up to date.
+pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
+    connection.busy_timeout(BUSY)?;
+    // A file that is something else must not be touched.
+    let (application, version) = identity(connection)?;
+    let empty: bool =
+        connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
+            row.get(0)
+        })?;
+    if application != APPLICATION && !empty {
+        return Err(LedgerError("it is another program's database".to_owned()));
+    }
+    if version > MIGRATIONS.len() {
+        return Err(LedgerError(format!(
+            "it was made by a newer runwatch (version {version}, this one knows {}); update \
+             runwatch, or give another place with --ledger",
+            MIGRATIONS.len()
+        )));
+    }
+    if remote {
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
+    } else {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+    }
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    migrate(connection)
+}
+
+fn identity(connection: &Connection) -> Result<(i32, usize)> {
+    let application =
+        connection.query_row("PRAGMA application_id", [], |row| row.get::<_, i32>(0))?;
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))?;
+    Ok((application, version as usize))
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    if identity(connection)?.1 == MIGRATIONS.len() {
+        return Ok(());
+    }
+    super::write_in(connection, |tx| {
+        // Another process may have been faster.
+        let (_, version) = identity(tx)?;
+        for step in MIGRATIONS.iter().skip(version) {
+            tx.execute_batch(step)?;
+        }
+        tx.pragma_update(None, "application_id", APPLICATION)?;
+        tx.pragma_update(None, "user_version", MIGRATIONS.len() as u32)?;
+        Ok(())
+    })
+}
