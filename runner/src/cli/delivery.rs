@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::options::host;
+use super::options::{Configured, host};
 use super::output::{count, say};
 use crate::airgap;
 use crate::alert::{Alert, Finding, Severity, State};
-use crate::config::{Config, Sink as Configured};
+use crate::config::{Config, Sink as SinkSection};
 use crate::deliver::dispatch::{Dispatch, Gate, Policy, broken_key};
 use crate::deliver::post::{Incident, Mishap, Post, Report, wall_clock};
 use crate::deliver::routes::Routes;
@@ -32,6 +32,39 @@ pub(super) struct Delivering {
     /// refuse this process every socket
     #[arg(long, help_heading = "Delivery")]
     pub(super) air_gapped: bool,
+}
+
+/// Which ledger, under which configuration: for commands beside a watch.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Kept {
+    #[command(flatten)]
+    pub(super) delivering: Delivering,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+impl Kept {
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        Ok(self.configured.load()?.config)
+    }
+
+    /// The configuration and the ledger, which is made if need be.
+    pub(super) fn open(&self) -> Result<(Config, Ledger), Failure> {
+        let config = self.config()?;
+        let ledger = self.delivering.ledger(&config)?;
+        Ok((config, ledger))
+    }
+
+    /// The ledger, if there is one.
+    pub(super) fn existing(&self, config: &Config) -> Option<Ledger> {
+        let path = self.delivering.path(config)?;
+        path.exists().then(|| Ledger::open(&path).ok())?
+    }
+}
+
+/// A severity on the command line.
+pub(super) fn severity(text: &str) -> Result<Severity, String> {
+    Severity::from_name(text).ok_or_else(|| "there are info, warning and critical".to_owned())
 }
 
 impl Delivering {
@@ -107,7 +140,7 @@ impl Delivering {
     }
 
     /// Makes a sink, once it is clear that its secrets can be read.
-    pub(super) fn sink(&self, sink: &Configured) -> Result<Box<dyn Sink>, Failure> {
+    pub(super) fn sink(&self, sink: &SinkSection) -> Result<Box<dyn Sink>, Failure> {
         let network = sinks::kind(sink.kind).is_some_and(|kind| kind.network);
         if self.air_gapped && network {
             let error = anyhow!("{}: the sink `{}` uses the network", sink.at, sink.name);

@@ -16,7 +16,7 @@ use super::routes::{Route, Routes, group_key};
 use super::silence::Silence;
 use crate::alert::{Alert, Severity, State};
 use crate::ledger::deliveries::{self, Firing};
-use crate::ledger::{Durability, Ledger, Muted, NewDelivery, Result, Standing, alerts};
+use crate::ledger::{Durability, Ledger, Muted, NewDelivery, Result, Standing, alerts, silences};
 
 /// How often one trouble is told again at most: after a week nobody forgets.
 const REMINDERS: u32 = 28;
@@ -195,8 +195,13 @@ impl Dispatch {
 
     /// The end of a trouble goes to whoever was told, or will be, that it began.
     fn resolved(&mut self, tx: &Transaction<'_>, alert: &Alert, now: i64) -> Result<()> {
-        self.open
-            .remove(&(alert.fingerprint.clone(), alert.episode));
+        let trouble = (alert.fingerprint.clone(), alert.episode);
+        self.open.remove(&trouble);
+        let facts = Facts::new(alert, &self.policy.labels);
+        for over in self.silences.iter().filter(|it| it.ended_by(&facts)) {
+            silences::end(tx, &over.id, now)?;
+        }
+        self.silences.retain(|silence| !silence.ended_by(&facts));
         for firing in deliveries::firings(tx, &alert.fingerprint, alert.episode)? {
             let Some(gate) = self.policy.gate(&firing.sink) else {
                 continue;

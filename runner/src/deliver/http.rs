@@ -25,12 +25,11 @@ use ureq::{Agent, Body, Error, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
 use self::failure::{distrusts, unanswered, unsent};
-use super::transport::Transport;
 use super::guard::Guard;
 use super::message::Message;
 use super::service::{Answer, Method, Request, Service};
 use super::sink::{Outcome, Pace, Sink};
-use crate::secret::Secret;
+use super::transport::Transport;
 
 const USER_AGENT: &str = concat!("runwatch/", env!("CARGO_PKG_VERSION"));
 /// The part of an answer's body that is read, in bytes.

@@ -9,8 +9,7 @@ pub(crate) mod alerts;
 pub(crate) mod deliveries;
 mod filesystem;
 mod schema;
-#[allow(dead_code)]
-mod silences;
+pub(crate) mod silences;
 #[cfg(test)]
 mod tests;
 

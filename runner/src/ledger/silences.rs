@@ -1,11 +1,18 @@
 //! Silences: what the user does not want to be told for a while.
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 use super::{Durability, Ledger, Result};
 
 /// A silence as it is kept: its id and its JSON.
 pub(crate) type Kept = (String, String);
+
+/// Ends a silence.
+pub(crate) fn end(tx: &Transaction<'_>, id: &str, now: i64) -> Result<()> {
+    tx.prepare_cached("UPDATE silence SET removed = ?2 WHERE id = ?1 AND removed IS NULL")?
+        .execute(params![id, now])?;
+    Ok(())
+}
 
 impl Ledger {
     /// Keeps a silence.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::secret::Secret;
 use super::super::sinks::testing::message;
 use super::server::{Server, read_request, talk, wait_for_close};
 use super::*;
+use crate::secret::Secret;
 use crate::secret::Unreadable;
 
 /// A service that says `taken` when it has a message.
@@ -402,8 +402,8 @@ fn no_secret_is_in_an_outcome() {
 }
 
 mod proxy {
+    use super::*;
     use crate::secret::Secret;
-use super::*;
 
     fn through(proxy: &str) -> Transport {
         Transport {

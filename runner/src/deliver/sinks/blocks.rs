@@ -1,8 +1,7 @@
 //! A message as blocks, one per alert, for services with a limit on the whole:
 //! the worst first, each within its share, and what has no room is counted.
 
-use std::cmp::Reverse;
-
+use super::parts;
 use crate::deliver::text::{clean, clean_line, fit};
 use crate::deliver::{Entry, Message};
 
@@ -37,7 +36,7 @@ pub(super) struct Pieces {
     pub(super) message: String,
     /// What to do, while it fires.
     pub(super) advice: Option<String>,
-    /// `loss = NaN, last = 2.31`.
+    /// `loss: NaN · last: 2.31`.
     pub(super) values: Option<String>,
     /// Where it was seen.
     pub(super) facts: Vec<(&'static str, String)>,
@@ -47,13 +46,11 @@ impl Pieces {
     /// The texts of an alert; all of them together measure at most `room`.
     pub(super) fn of(entry: &Entry, room: usize, style: &Style) -> Self {
         let share = |parts: usize| room * parts / SHARES;
-        let advice = || style.text(&entry.alert.recommendation, share(10));
-        let values = values(entry);
         Self {
             headline: style.line(&entry.headline(), share(5)),
             message: style.text(&entry.message(), share(14)),
-            advice: entry.fires().then(advice),
-            values: (!values.is_empty()).then(|| style.line(&values, share(4))),
+            advice: parts::advice(entry).map(|advice| style.text(advice, share(10))),
+            values: parts::values(entry).map(|values| style.line(&values, share(4))),
             facts: facts(entry, share(7), style),
         }
     }
@@ -78,20 +75,6 @@ fn facts(entry: &Entry, mut room: usize, style: &Style) -> Vec<(&'static str, St
     facts.into_iter().enumerate().map(fact).collect()
 }
 
-/// The numbers of an alert as text, those too that JSON does not know.
-fn values(entry: &Entry) -> String {
-    let value = |(name, value): &(String, f64)| format!("{name} = {value:?}");
-    let values: Vec<String> = entry.alert.values.iter().map(value).collect();
-    values.join(", ")
-}
-
-/// The alerts, what is wrong now and worst first.
-pub(super) fn worst_first(message: &Message) -> Vec<&Entry> {
-    let mut entries: Vec<&Entry> = message.entries.iter().collect();
-    entries.sort_by_key(|entry| Reverse((entry.fires(), entry.alert.severity)));
-    entries
-}
-
 /// The blocks of as many alerts as measure at most `limit` together, one at
 /// least, and a line that counts the others.
 pub(super) fn pack<B>(
@@ -100,7 +83,7 @@ pub(super) fn pack<B>(
     write: impl Fn(&Entry) -> B,
     measure: impl Fn(&B) -> usize,
 ) -> (Vec<B>, Option<String>) {
-    let entries = worst_first(message);
+    let entries = parts::worst_first(message);
     let mut blocks = Vec::new();
     let mut used = 0;
     for entry in &entries {
@@ -112,16 +95,7 @@ pub(super) fn pack<B>(
         blocks.push(block);
     }
     let left = entries.get(blocks.len()..).unwrap_or_default();
-    (blocks, more(left))
-}
-
-/// `and 2 more: loss is NaN; the learning rate is 0`.
-fn more(left: &[&Entry]) -> Option<String> {
-    let titles: Vec<&str> = left
-        .iter()
-        .map(|entry| entry.alert.title.as_str())
-        .collect();
-    (!left.is_empty()).then(|| format!("and {} more: {}", left.len(), titles.join("; ")))
+    (blocks, parts::rest(left))
 }
 
 /// [`Message::plain`] within the limit; the last line stays, since a robot may
@@ -196,7 +170,7 @@ mod tests {
         let title = |entry: &Entry| entry.alert.title.clone();
         let (blocks, more) = pack(&message, 20, title, String::len);
         assert_eq!(blocks, ["trouble 1", "trouble 0"]);
-        assert_eq!(more.unwrap(), "and 3 more: trouble 2; trouble 3; trouble 4");
+        assert!(more.unwrap().starts_with("and 3 more: WARNING: trouble 2"));
         let (blocks, more) = pack(&message, 0, title, String::len);
         assert_eq!(blocks.len(), 1);
         assert!(more.unwrap().starts_with("and 4 more"));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::blocks::{self, Pieces, Style, json_len};
 use super::mentions::Mentions;
-use super::{Kind, Made, sign};
+use super::{Kind, Made, parts, sign};
 use crate::deliver::text::chars;
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
@@ -171,7 +171,7 @@ fn throttled(why: String) -> Outcome {
 }
 
 fn markdown(message: &Message) -> String {
-    let symbol = blocks::worst_first(message)
+    let symbol = parts::worst_first(message)
         .first()
         .map_or("", |entry| entry.symbol());
     let title = RICH.line(&message.title(), LINE);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::blocks::{self, Pieces, Style, json_len};
 use super::mentions::Mentions;
-use super::{Kind, Made, sign};
+use super::{Kind, Made, parts, sign};
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
@@ -144,7 +144,7 @@ fn signature(secret: &str, seconds: i64) -> String {
 }
 
 fn card(message: &Message, called: &[String]) -> Value {
-    let worst = blocks::worst_first(message).into_iter().next();
+    let worst = parts::worst_first(message).into_iter().next();
     let symbol = worst.map_or("", Entry::symbol);
     let title = RICH.line(&message.title(), LINE);
     let several = message.entries.len() > 1;

@@ -21,17 +21,17 @@ mod pushover;
 mod rocketchat;
 mod sign;
 mod slack;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod statuses;
 mod teams;
 mod telegram;
+#[cfg(test)]
+pub(crate) mod testing;
 mod trackio;
 mod values;
 mod webhook;
 mod wecom;
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod statuses;
-#[cfg(test)]
-pub(crate) mod testing;
 
 use super::service::Service;
 use super::settings::{Key, Settings};

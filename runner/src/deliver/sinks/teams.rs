@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::blocks::{self, Pieces, Style, json_len};
 use super::mentions::Mentions;
-use super::{Kind, Made};
+use super::{Kind, Made, parts};
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
@@ -138,7 +138,7 @@ impl Service for Teams {
 const STOPPED: &[&str] = &["NotEnabled", "Disabled", "NotFound", "Authorization"];
 
 fn rich(message: &Message) -> Vec<Value> {
-    let worst = blocks::worst_first(message).into_iter().next();
+    let worst = parts::worst_first(message).into_iter().next();
     let symbol = worst.map_or("", Entry::symbol);
     let title = RICH.line(&message.title(), LINE);
     let colour = worst.map_or("Default", colour);

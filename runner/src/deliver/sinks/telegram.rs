@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::blocks::{self, Pieces, Style};
-use super::{Kind, Made};
+use super::{Kind, Made, parts};
 use crate::alert::Severity;
 use crate::deliver::text::utf16;
 use crate::deliver::{
@@ -234,7 +234,7 @@ fn bold(text: impl Into<String>) -> Span {
 
 /// The whole message.
 fn rich(message: &Message) -> Vec<Span> {
-    let symbol = blocks::worst_first(message)
+    let symbol = parts::worst_first(message)
         .first()
         .map_or("", |entry| entry.symbol());
     let title = STYLE.line(&message.title(), TITLE);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::blocks::{self, Pieces, Style};
 use super::mentions::Mentions;
-use super::{Kind, Made};
+use super::{Kind, Made, parts};
 use crate::deliver::{
     Answer, Entry, Form, Key, Message, Outcome, Pace, Request, Service, Settings, Takes,
 };
@@ -126,7 +126,7 @@ fn refusal(code: i64, answer: &Answer) -> Outcome {
 }
 
 fn markdown(message: &Message, called: &[String]) -> String {
-    let worst = blocks::worst_first(message).into_iter().next();
+    let worst = parts::worst_first(message).into_iter().next();
     let symbol = worst.map_or("", Entry::symbol);
     let title = RICH.line(&message.title(), LINE);
     let colour = worst.map_or("comment", colour);

@@ -57,7 +57,7 @@ fn a_critical() {
          loss was 2.31 at step 2403 and is NaN at step 2404.\n\n\
          > **What to do:** Stop the run, go back to the last good checkpoint, and lower the \
          learning rate.\n\n\
-         loss = NaN, last = 2.31\n\n\
+         loss: NaN · last: 2.31\n\n\
          Run: train · Step: 2404 · Rank: 3 · Detector: non-finite · Host: gpu-7 · Log: \
          train.log:17\n\n\
          runwatch · 001122334455"
@@ -89,13 +89,13 @@ fn several_alerts_the_worst_first() {
     assert!(place("**🔴 CRITICAL: trouble 1") < place("**🟠 WARNING: trouble 0"));
     let many = body(&testing::many(200));
     assert!(many.to_string().len() <= 20_000);
-    assert!(text(&many).contains("more: trouble "));
+    assert!(text(&many).contains("more: WARNING: trouble "));
 }
 
 #[test]
 fn a_usual_batch_has_room() {
     let batch = body(&testing::many(with(&[]).batch())).to_string();
-    assert!(!batch.contains("more: trouble "));
+    assert!(!batch.contains("more: WARNING: trouble "));
 }
 
 #[test]

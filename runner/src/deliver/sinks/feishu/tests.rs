@@ -73,7 +73,7 @@ fn a_critical() {
             "loss was 2.31 at step 2403 and is NaN at step 2404.",
             "**👉 What to do**",
             "Stop the run, go back to the last good checkpoint, and lower the learning rate.",
-            "loss = NaN, last = 2.31",
+            "loss: NaN · last: 2.31",
             "Run: train",
             "Step: 2404",
             "Rank: 3",
@@ -108,15 +108,17 @@ fn several_alerts_the_worst_first() {
     let many = body(&testing::many(100));
     assert!(many.to_string().len() <= 20_000);
     let texts = shown(&many);
-    let headlines = texts.iter().filter(|text| text.contains("(run train"));
-    let more = format!("and {} more: trouble ", 100 - headlines.count());
+    let headlines = texts
+        .iter()
+        .filter(|text| text.contains("(run train") && !text.starts_with("and "));
+    let more = format!("and {} more: WARNING: trouble ", 100 - headlines.count());
     assert!(texts.iter().any(|text| text.starts_with(&more)), "{more}");
 }
 
 #[test]
 fn a_usual_batch_has_room() {
     let batch = body(&testing::many(with(&[]).batch())).to_string();
-    assert!(!batch.contains("more: trouble "));
+    assert!(!batch.contains("more: WARNING: trouble "));
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_critical() {
             "loss was 2.31 at step 2403 and is NaN at step 2404.",
             "👉 What to do: Stop the run, go back to the last good checkpoint, and lower the \
              learning rate.",
-            "loss = NaN, last = 2.31",
+            "loss: NaN · last: 2.31",
             "Run: train · Step: 2404 · Rank: 3 · Detector: non-finite · Host: gpu-7 · Log: \
              train.log:17",
             "runwatch · 001122334455",
@@ -93,8 +93,8 @@ fn several_alerts_the_worst_first() {
     let headlines = lines
         .iter()
         .skip(1)
-        .filter(|line| line.contains("(run train"));
-    let more = format!("and {} more: trouble ", 100 - headlines.count());
+        .filter(|line| line.contains("(run train") && !line.starts_with("and "));
+    let more = format!("and {} more: WARNING: trouble ", 100 - headlines.count());
     assert!(lines.iter().any(|line| line.starts_with(&more)), "{more}");
 }
 

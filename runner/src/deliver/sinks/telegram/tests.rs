@@ -44,7 +44,7 @@ fn a_critical() {
          loss was 2.31 at step 2403 and is NaN at step 2404.\n\
          👉 What to do: Stop the run, go back to the last good checkpoint, and lower the learning \
          rate.\n\
-         loss = NaN, last = 2.31\n\
+         loss: NaN · last: 2.31\n\
          Run: train · Step: 2404 · Rank: 3 · Detector: non-finite · Host: gpu-7 · Log: \
          train.log:17\n\n\
          runwatch · 001122334455"
@@ -66,7 +66,7 @@ fn a_critical() {
          rate.",
     );
     found("code", "train.log:17");
-    found("code", "loss = NaN, last = 2.31");
+    found("code", "loss: NaN · last: 2.31");
     found("italic", "runwatch · 001122334455");
 }
 
@@ -129,7 +129,7 @@ fn what_has_no_room_is_counted() {
     let text = body["text"].as_str().unwrap();
     let shown = text.matches("What to do").count();
     assert!(shown >= 6, "{shown}");
-    assert!(text.contains(&format!("and {} more: trouble ", 40 - shown)));
+    assert!(text.contains(&format!("and {} more: WARNING: trouble ", 40 - shown)));
     assert!(utf16(text) <= TEXT);
     // The server ignores what is beyond a hundred.
     assert!(body["entities"].as_array().unwrap().len() <= 100);
@@ -138,7 +138,7 @@ fn what_has_no_room_is_counted() {
 #[test]
 fn a_usual_batch_has_room() {
     let batch = body(&testing::many(telegram().batch())).to_string();
-    assert!(!batch.contains("more: trouble "));
+    assert!(!batch.contains("more: WARNING: trouble "));
 }
 
 #[test]

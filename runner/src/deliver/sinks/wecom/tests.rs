@@ -34,7 +34,7 @@ fn a_critical() {
          loss was 2.31 at step 2403 and is NaN at step 2404.\n\
          > **What to do:** Stop the run, go back to the last good checkpoint, and lower the \
          learning rate.\n\
-         loss = NaN, last = 2.31\n\
+         loss: NaN · last: 2.31\n\
          <font color=\"comment\">Run: train · Step: 2404 · Rank: 3 · Detector: non-finite · Host: \
          gpu-7 · Log: train.log:17</font>\n\n\
          <font color=\"comment\">runwatch · 001122334455</font>"
@@ -60,7 +60,7 @@ fn several_alerts_the_worst_first() {
     let place = |headline: &str| three.find(headline).unwrap();
     assert!(place("**🔴 CRITICAL: trouble 1") < place("**🟠 WARNING: trouble 0"));
     let usual = markdown_of(&testing::many(with(&[]).batch()));
-    assert!(!usual.contains("more: trouble "));
+    assert!(!usual.contains("more: WARNING: trouble "));
     let many = markdown_of(&testing::many(100));
     let more = format!("and {} more: ", 100 - many.matches("What to do").count());
     assert!(many.contains(&more) && many.len() <= MARKDOWN, "{many}");
