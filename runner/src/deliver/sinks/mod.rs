@@ -1,5 +1,6 @@
 //! The types of sinks, one file each.
 
+mod desktop;
 #[cfg(feature = "network")]
 mod email;
 mod exec;
@@ -50,6 +51,7 @@ impl Made {
 
 /// Every type.
 pub const KINDS: &[Kind] = &[
+    desktop::KIND,
     #[cfg(feature = "network")]
     email::KIND,
     exec::KIND,
