@@ -4,6 +4,7 @@ mod alertmanager;
 mod attachment;
 mod blocks;
 mod card;
+mod desktop;
 mod dingtalk;
 mod discord;
 #[cfg(feature = "network")]
@@ -75,6 +76,7 @@ impl Made {
 /// Every type.
 pub const KINDS: &[Kind] = &[
     alertmanager::KIND,
+    desktop::KIND,
     dingtalk::KIND,
     discord::KIND,
     #[cfg(feature = "network")]

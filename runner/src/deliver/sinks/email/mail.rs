@@ -1,5 +1,6 @@
 //! A message as a mail: headers, text and HTML.
 
+use std::cmp::Reverse;
 use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
@@ -111,8 +112,11 @@ fn html(message: &Message) -> String {
             "<p><strong>[TEST]</strong> This is a test. Nothing is wrong with any run.</p>\n",
         );
     }
+    // The worst first: if there is no room for all, it is among those shown.
+    let mut entries: Vec<&Entry> = message.entries.iter().collect();
+    entries.sort_by_key(|entry| Reverse((entry.fires(), entry.alert.severity)));
     let mut shown = 0;
-    for entry in &message.entries {
+    for entry in &entries {
         let block = block(entry);
         if shown > 0 && page.len() + block.len() > BLOCKS_BYTES {
             break;
@@ -120,7 +124,7 @@ fn html(message: &Message) -> String {
         page.push_str(&block);
         shown += 1;
     }
-    let rest = message.entries.get(shown..).unwrap_or_default();
+    let rest = entries.get(shown..).unwrap_or_default();
     if !rest.is_empty() {
         page.push_str(&format!(
             "<p>{}</p>\n",
@@ -135,7 +139,7 @@ fn html(message: &Message) -> String {
 }
 
 /// `and 7 more: CRITICAL: … · WARNING: … · …`
-fn left_out(rest: &[Entry]) -> String {
+fn left_out(rest: &[&Entry]) -> String {
     let named: Vec<String> = rest
         .iter()
         .take(NAMED)

@@ -364,12 +364,17 @@ fn many_alerts_fit_and_the_rest_is_counted() {
     assert!(few.contains("Subject: 3 alerts, worst CRITICAL: trouble 1"));
     assert!(few.contains("trouble 0") && few.contains("trouble 2"));
     let mut long = testing::many(20);
+    // The critical one comes last, and is shown nevertheless.
+    long.entries.swap(1, 19);
     for entry in &mut long.entries {
         entry.alert.message = "<".repeat(20_000);
     }
     let mail = preview(&long);
     assert!(mail.len() < 300_000, "{}", mail.len());
-    assert!(mail.contains("and 16 more: WARNING: trouble 4"));
+    let shown: Vec<_> = mail.match_indices("</span> trouble").collect();
+    assert_eq!(shown.len(), 4);
+    assert!(mail.contains("</span> trouble 1<"));
+    assert!(mail.contains("and 16 more: WARNING: trouble 3"));
 }
 
 #[test]
