@@ -18,6 +18,8 @@ mod settings;
 pub mod silence;
 mod sink;
 pub mod sinks;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod transport;
 

@@ -10,7 +10,7 @@ pub(crate) mod deliveries;
 mod filesystem;
 mod schema;
 #[allow(dead_code)]
-mod silences;
+pub(crate) mod silences;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! Silences: what the user does not want to be told for a while.
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 use super::{Durability, Ledger, Result};
 
@@ -54,4 +54,13 @@ impl Ledger {
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
+}
+
+/// Ends a silence, as a part of a change.
+pub(crate) fn remove(tx: &Transaction<'_>, id: &str, now: i64) -> Result<()> {
+    tx.execute(
+        "UPDATE silence SET removed = ?2 WHERE id = ?1 AND removed IS NULL",
+        params![id, now],
+    )?;
+    Ok(())
 }
