@@ -3,6 +3,7 @@
 //! One way through the house: input → decode → detect → judge → deliver.
 //! `docs/architecture.md` has the map.
 
+pub mod airgap;
 pub mod alert;
 pub mod cli;
 pub mod config;

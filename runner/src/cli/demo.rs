@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::Outcome;
-use super::live::Live;
+use super::live::{Live, Outlets};
 use super::options::{self, Configured, Shown};
 use super::output::say;
 
@@ -32,11 +32,16 @@ pub(super) fn run(args: &Args) -> Outcome {
     let pipeline = options::pipeline(config, 1, true, |_| {})?;
     let decoding = options::decoding(config, "demo", "grpo-demo", None, &pipeline);
     let form = args.shown.form(config);
-    let sinks = form
+    let printers = form
         .map(|form| options::stderr_console(config, form))
         .into_iter()
         .collect();
-    let mut live = Live::new(decoding, pipeline, sinks)?;
+    let outlets = Outlets {
+        printers,
+        post: None,
+        flush: config.delivery.flush,
+    };
+    let mut live = Live::new(decoding, pipeline, outlets)?;
     if !args.shown.quiet {
         say("runwatch: a simulated GRPO run; what it prints goes to stdout, alerts to stderr");
     }
@@ -53,7 +58,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             std::thread::sleep(PAUSE);
         }
     }
-    let ending = live.finish(args.shown.quiet);
+    let ending = live.finish(args.shown.quiet, true);
     if !args.shown.quiet {
         say("runwatch: now yours: python train.py 2>&1 | runwatch");
     }

@@ -7,12 +7,11 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::Outcome;
-use super::live::Live;
+use super::live::{Live, Outlets};
 use super::options;
 use super::output::say;
 use super::watch::{self, Args};
 use crate::config::Config;
-use crate::deliver::print::Printer;
 use crate::exit::{Ending, Failure};
 use crate::input::find;
 use crate::input::follow::{Follow, Seen};
@@ -44,7 +43,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         }
     };
     let pipeline = options::pipeline(config, 1, true, |text| note(&text))?;
-    let sinks = watch::sinks(args, config)?;
+    let outlets = watch::outlets(args, config)?;
     let interrupted = interrupts()?;
     note(&format!("watching with {}", options::watchers(&pipeline)));
     let mut naming = Naming::with(&config.paths);
@@ -59,7 +58,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         quiet,
         naming,
         live: None,
-        start: Some((pipeline, sinks)),
+        start: Some((pipeline, outlets)),
         active: Vec::new(),
         failed: None,
     };
@@ -81,7 +80,9 @@ pub(super) fn run(args: &Args) -> Outcome {
             Ok(()) => break,
         }
     }
-    let ending = watched.live.map_or(Ending::Fine, |live| live.finish(quiet));
+    let ending = watched
+        .live
+        .map_or(Ending::Fine, |live| live.finish(quiet, false));
     Ok(ending.max(Ending::Interrupted))
 }
 
@@ -97,7 +98,11 @@ fn interrupts() -> Result<Receiver<()>, Failure> {
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
-                for _ in signals.forever() {
+                for (number, _) in signals.forever().enumerate() {
+                    if number > 0 {
+                        // Asked for a second time: what waits stays in the ledger.
+                        std::process::exit(i32::from(Ending::Interrupted.code()));
+                    }
                     if sender.send(()).is_err() {
                         return;
                     }
@@ -117,7 +122,7 @@ struct Watched<'a> {
     naming: Naming,
     /// `None` until there is a file, and so a run.
     live: Option<Live>,
-    start: Option<(Pipeline, Vec<Box<dyn Printer>>)>,
+    start: Option<(Pipeline, Outlets)>,
     /// By input, whether bytes came at this look and at the one before. Files
     /// are numbered by us, in the order in which they came.
     active: Vec<Active>,

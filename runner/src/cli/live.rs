@@ -5,16 +5,26 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 
+use super::delivery;
 use super::output::{count, say, summarize};
 use crate::alert::{Alert, State};
 use crate::decode::{self, Decoder, Stream};
+use crate::deliver::post::{Post, wall_clock};
 use crate::deliver::print::{Printer, Spooler};
 use crate::exit::{Ending, Failure};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 
-/// How long sinks may take to empty their queues at the end.
-const FLUSH: Duration = Duration::from_secs(20);
-/// Alerts that may wait for one sink.
+/// Where the alerts of a live watch go.
+pub(super) struct Outlets {
+    /// On this machine, at once.
+    pub(super) printers: Vec<Box<dyn Printer>>,
+    /// Through the ledger to the sinks; none if nothing is to be kept.
+    pub(super) post: Option<Post>,
+    /// How long all of them may take at the end.
+    pub(super) flush: Duration,
+}
+
+/// Alerts that may wait for one printer.
 const WAITING: usize = 1024;
 
 /// Streams that are being watched.
@@ -24,7 +34,9 @@ pub(super) struct Live {
     /// The input whose stream the decoder has.
     current: usize,
     pub(super) pipeline: Pipeline,
-    outbox: Spooler,
+    spooler: Spooler,
+    post: Option<Post>,
+    flush: Duration,
     alerts: Vec<Alert>,
     fired: u64,
 }
@@ -41,10 +53,18 @@ impl Live {
     /// Watches one input, which is number 0.
     pub(super) fn new(
         decoding: decode::Options,
-        pipeline: Pipeline,
-        sinks: Vec<Box<dyn Printer>>,
+        mut pipeline: Pipeline,
+        outlets: Outlets,
     ) -> Result<Self, Failure> {
-        let outbox = Spooler::new(sinks, WAITING).map_err(|error| {
+        let Outlets {
+            printers,
+            post,
+            flush,
+        } = outlets;
+        if post.is_some() {
+            pipeline.keep_muted();
+        }
+        let spooler = Spooler::new(printers, WAITING).map_err(|error| {
             Failure::new(
                 Ending::Usage,
                 anyhow!("cannot start a sink's thread: {error}"),
@@ -63,7 +83,9 @@ impl Live {
             }],
             current: 0,
             pipeline,
-            outbox,
+            spooler,
+            post,
+            flush,
             alerts: Vec::new(),
             fired: 0,
         })
@@ -144,14 +166,31 @@ impl Live {
     }
 
     fn send(&mut self) {
-        for alert in self.alerts.drain(..) {
+        let alerts: Vec<Arc<Alert>> = self.alerts.drain(..).map(Arc::new).collect();
+        for alert in &alerts {
             self.fired += u64::from(alert.state == State::Firing);
-            self.outbox.send(&Arc::new(alert));
+            self.spooler.send(alert);
         }
+        let Some(post) = &mut self.post else { return };
+        let now = wall_clock();
+        post.send(&alerts, &self.pipeline.take_muted(), now);
+        post.tick(now);
+        // What the other sinks are told of one that is broken.
+        let own: Vec<Arc<Alert>> = post
+            .incidents()
+            .iter()
+            .filter_map(delivery::tell)
+            .map(Arc::new)
+            .collect();
+        for alert in &own {
+            self.spooler.send(alert);
+        }
+        post.send(&own, &[], now);
     }
 
     /// The streams are over: last words, then the summary.
-    pub(super) fn finish(mut self, quiet: bool) -> Ending {
+    /// `over` says that the runs have ended, too.
+    pub(super) fn finish(mut self, quiet: bool, over: bool) -> Ending {
         let mut tallies = Vec::new();
         for input in 0..self.inputs.len() {
             self.on(input).decoder.finish();
@@ -161,7 +200,14 @@ impl Live {
         self.pipeline.finish("unknown", &mut self.alerts);
         self.send();
         let mut ending = Ending::Fine;
-        for report in self.outbox.close(FLUSH) {
+        if let Some(mut post) = self.post.take() {
+            let now = wall_clock();
+            for run in self.pipeline.runs().iter().filter(|_| over) {
+                post.ended(&run.project, &run.run, now);
+            }
+            ending = delivery::summarize(&post.close(self.flush));
+        }
+        for report in self.spooler.close(self.flush) {
             if !report.is_complete() && !report.broken_pipe {
                 say(&format!("runwatch: {report}"));
                 ending = ending.max(Ending::Delivery);

@@ -2,6 +2,7 @@
 
 mod config;
 mod decode;
+mod delivery;
 mod demo;
 mod detector;
 mod evaluate;
@@ -12,6 +13,9 @@ mod options;
 mod output;
 mod progress;
 mod review;
+mod route;
+mod silence;
+mod sink;
 mod watch;
 
 use std::io::IsTerminal;
@@ -52,6 +56,9 @@ enum Command {
     Demo(demo::Args),
     Detector(detector::Args),
     Evaluate(evaluate::Args),
+    Sink(sink::Args),
+    Route(route::Args),
+    Silence(silence::Args),
     Config(config::Args),
 }
 
@@ -84,6 +91,9 @@ pub fn main() -> u8 {
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Detector(args)) => detector::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
+        Some(Command::Sink(args)) => sink::run(&args),
+        Some(Command::Route(args)) => route::run(&args),
+        Some(Command::Silence(args)) => silence::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
     match outcome {

@@ -44,6 +44,9 @@ pub(super) struct Configured {
         help_heading = "Configuration"
     )]
     set: Vec<String>,
+    /// Understand the variables of other tools, such as TRACKIO_WEBHOOK_URL
+    #[arg(long, help_heading = "Configuration")]
+    compat_env: bool,
 }
 
 impl Configured {
@@ -55,6 +58,7 @@ impl Configured {
             preset: self.preset.clone(),
             set: self.set.clone(),
             detector: self.detector.clone(),
+            compat_env: self.compat_env,
         };
         let place = Place {
             folder: Path::new(""),

@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::Args as ClapArgs;
 
-use super::live::Live;
+use super::delivery::Delivering;
+use super::live::{Live, Outlets};
 use super::options::{self, Configured, Shown};
 use super::output::say;
 use super::{Outcome, follow};
 use crate::config::Config;
-use crate::deliver::print::Printer;
 use crate::exit::{Ending, Failure};
 use crate::input::queue::Popped;
 use crate::input::{Queue, passthrough};
@@ -41,6 +41,8 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) shown: Shown,
     #[command(flatten)]
+    pub(super) delivering: Delivering,
+    #[command(flatten)]
     pub(super) configured: Configured,
 }
 
@@ -48,7 +50,9 @@ pub(super) struct Args {
 const IDLE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &Args) -> Outcome {
+    let closed = args.delivering.close_network();
     if !args.follow.is_empty() {
+        closed?;
         return follow::run(args);
     }
     if io::stdin().is_terminal() {
@@ -66,7 +70,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             anyhow!(error).context("cannot read standard input"),
         )
     })?;
-    let result = watch(args, &queue);
+    let result = closed.and_then(|()| watch(args, &queue));
     // A wrong configuration must not cost the job its output, nor kill it with
     // a broken pipe.
     result.or_else(|failure| {
@@ -102,7 +106,8 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     let pipeline = options::pipeline(config, 1, true, note)?;
     let variable = |name: &str| std::env::var(name).ok();
     let decoding = options::decoding(config, "stdin", &run_name(&variable), None, &pipeline);
-    let mut live = Live::new(decoding, pipeline, sinks(args, config)?)?;
+    let outlets = outlets(args, config)?;
+    let mut live = Live::new(decoding, pipeline, outlets)?;
     let interrupted = interrupts(queue)?;
     if !quiet {
         say(&format!(
@@ -126,7 +131,9 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
             "runwatch: {dropped} bytes passed through unwatched: no room to keep them"
         ));
     }
-    let ending = live.finish(quiet);
+    // A job that we no longer listen to may go on.
+    let over = !interrupted.load(Ordering::Relaxed);
+    let ending = live.finish(quiet, over);
     Ok(if interrupted.load(Ordering::Relaxed) {
         ending.max(Ending::Interrupted)
     } else {
@@ -156,13 +163,17 @@ fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
         .unwrap_or_else(|| jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string())
 }
 
-pub(super) fn sinks(args: &Args, config: &Config) -> Result<Vec<Box<dyn Printer>>, Failure> {
-    let mut sinks = Vec::new();
+pub(super) fn outlets(args: &Args, config: &Config) -> Result<Outlets, Failure> {
+    let mut printers = Vec::new();
     if let Some(form) = args.shown.form(config) {
-        sinks.push(options::stderr_console(config, form));
+        printers.push(options::stderr_console(config, form));
     }
-    sinks.extend(options::alert_file(config)?);
-    Ok(sinks)
+    printers.extend(options::alert_file(config)?);
+    Ok(Outlets {
+        printers,
+        post: Some(args.delivering.open(config)?),
+        flush: config.delivery.flush,
+    })
 }
 
 /// The first Ctrl-C is meant for the job, whose last words are worth watching;
@@ -182,6 +193,10 @@ fn interrupts(queue: &Arc<Queue>) -> Result<Arc<AtomicBool>, Failure> {
                 let mut interrupts = 0;
                 for signal in signals.forever() {
                     interrupts += 1;
+                    if flag.load(Ordering::Relaxed) {
+                        // Asked for a second time: what waits stays in the ledger.
+                        std::process::exit(i32::from(Ending::Interrupted.code()));
+                    }
                     if signal == SIGTERM || interrupts == 2 {
                         flag.store(true, Ordering::Relaxed);
                         queue.end();

@@ -22,6 +22,8 @@ pub struct Flags {
     pub set: Vec<String>,
     /// `--detector NAME`, `--detector NAME=off`, `--detector PATH.wasm`, each.
     pub detector: Vec<String>,
+    /// `--compat-env`: the variables of other tools mean sinks.
+    pub compat_env: bool,
 }
 
 impl Flags {

@@ -13,6 +13,7 @@ use super::reader::{Reader, Setting};
 use super::sections;
 use super::tree::{self, Node, Table, Value};
 use super::types::Config;
+use crate::deliver::compat;
 
 /// The embedded defaults; see [`template`](super::template).
 pub(super) const DEFAULTS: &str = include_str!("default.toml");
@@ -71,7 +72,11 @@ pub fn load(flags: &Flags, place: &Place<'_>, builtin: &[&str]) -> Result<Loaded
     layers.push(flags.layer(&mut problems));
     let preset = presets::layer(&layers.iter().collect::<Vec<_>>(), builtin);
     let mut root = defaults(builtin)?;
-    for layer in preset.into_iter().chain(layers) {
+    let compat = flags
+        .compat_env
+        .then(|| compat_layer(place.variable))
+        .transpose()?;
+    for layer in compat.into_iter().chain(preset).chain(layers) {
         tree::merge(&mut root, layer, "", &mut problems);
     }
 
@@ -94,6 +99,25 @@ pub fn load(flags: &Flags, place: &Place<'_>, builtin: &[&str]) -> Result<Loaded
         file,
         settings: reader.settings,
     })
+}
+
+/// The sinks that the variables of other tools stand for, as if somebody had
+/// written them.
+fn compat_layer(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Table, ConfigError> {
+    let found = compat::sinks(variable).map_err(Problem::nowhere)?;
+    let mut sinks = toml::Table::new();
+    for sink in found {
+        let mut section = sink.settings;
+        section.insert("type".to_owned(), sink.kind.into());
+        if let Some(severity) = sink.min_severity {
+            section.insert("min-severity".to_owned(), severity.name().into());
+        }
+        sinks.insert(sink.name.to_owned(), section.into());
+    }
+    let mut layer = toml::Table::new();
+    layer.insert("sinks".to_owned(), sinks.into());
+    let text = layer.to_string();
+    tree::parse(Some(&"--compat-env".into()), &text).map_err(|problems| ConfigError { problems })
 }
 
 /// The embedded defaults, with a table for each built-in detector, so that

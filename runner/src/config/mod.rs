@@ -21,6 +21,7 @@ mod parameters;
 mod patterns;
 mod presets;
 mod reader;
+mod routes;
 mod rules;
 mod sections;
 mod show;
@@ -45,5 +46,5 @@ pub(crate) use show::written as toml_value;
 pub use show::{show, template};
 pub use tree::{Node, Value};
 pub use types::{
-    Alerts, Color, Config, Console, Decode, Detector, Faults, Given, Limits, Sink, Style,
+    Alerts, Color, Config, Console, Decode, Delivery, Detector, Faults, Given, Limits, Sink, Style,
 };

@@ -46,6 +46,37 @@ impl Reader {
         }
     }
 
+    /// The tables of a list at the top, `[[name]]`, each with its place; the
+    /// whole list is one setting.
+    pub(crate) fn tables(&mut self, name: &'static str) -> Vec<(Origin, Table)> {
+        let Some(node) = self.find("", name) else {
+            return Vec::new();
+        };
+        let Value::List(values) = &node.value else {
+            let message = format!(
+                "`{name}` must be a list of tables, not {}",
+                node.value.found()
+            );
+            let hint = format!("write `[[{name}]]` on a line of its own");
+            self.problems
+                .push(Problem::new(&node.at, message).hint(Some(hint)));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for value in values {
+            if let Value::Table(table) = value {
+                // Of its keys the first names the place best.
+                let at = table.values().map(|node| &node.key).min();
+                tables.push((at.unwrap_or(&node.key).clone(), table.clone()));
+            } else {
+                let message = format!("`{name}` must be a list of tables, not {}", value.found());
+                self.problems.push(Problem::new(&node.at, message));
+            }
+        }
+        self.note("", name, Some(node.value.as_toml()), &node.key);
+        tables
+    }
+
     fn find(&mut self, section: &'static str, key: &'static str) -> Option<Node> {
         self.known.push((section, key));
         if section.is_empty() {
@@ -95,9 +126,16 @@ impl Reader {
         node: &Node,
         kind: &Kind<T>,
     ) -> Option<T> {
+        let value = self.check(key, node, kind)?;
+        self.note(section, key, Some((kind.write)(&value)), &node.key);
+        Some(value)
+    }
+
+    /// Reads one node, and notes the problem.
+    pub(crate) fn check<T>(&mut self, key: &str, node: &Node, kind: &Kind<T>) -> Option<T> {
         let value = (kind.read)(&node.value);
         match &value {
-            Some(value) => self.note(section, key, Some((kind.write)(value)), &node.key),
+            Some(_) => {}
             None => {
                 let name = printable(key);
                 let found = node.value.found();

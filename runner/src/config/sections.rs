@@ -10,11 +10,11 @@ use super::kind::{
 };
 use super::presets;
 use super::reader::Reader;
-use super::types::{Alerts, Color, Config, Console, Decode, Faults, Limits, Style};
+use super::types::{Alerts, Color, Config, Console, Decode, Delivery, Faults, Limits, Style};
 use crate::alert::Severity;
 
 /// Sections whose keys are the user's own.
-pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule", "sinks"];
+pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule", "sinks", "labels"];
 
 /// Whether it is rlwatch's.
 const POLICIES: &[(&str, bool)] = &[("runwatch", false), ("rlwatch", true)];
@@ -103,6 +103,17 @@ pub(super) fn config(
     };
     let folders = super::sinks::folders(home.clone(), &file_folder);
     let sinks = super::sinks::read(reader, &folders);
+    let known: Vec<String> = reader.table("sinks").into_keys().collect();
+    let labels = super::routes::labels(reader);
+    let routes = super::routes::routes(reader, &sinks, &known, &labels);
+    let mut inhibitions = super::routes::inhibitions(reader, &labels);
+    if reader.get("delivery", "inhibit", &boolean()) {
+        inhibitions.extend(crate::deliver::inhibit::builtin());
+    }
+    let delivery = Delivery {
+        ledger: reader.optional("delivery", "ledger", &path(home.clone(), PathBuf::new())),
+        flush: reader.get("delivery", "flush", &duration(Duration::ZERO..=day)),
+    };
     let file = reader.optional("file", "path", &path(home.clone(), PathBuf::new()));
     let own_path = path(home, file_folder);
     let detectors = super::detectors::read(reader, builtin, enable.as_deref(), strict, &own_path);
@@ -119,6 +130,10 @@ pub(super) fn config(
         paths,
         rules,
         sinks,
+        routes,
+        inhibitions,
+        labels,
+        delivery,
         console,
         file,
     }

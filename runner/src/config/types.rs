@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::origin::Origin;
-use super::rules::Rule;
 use super::tree::Value;
 use crate::alert::Severity;
 use crate::decode::Pattern;
+use crate::deliver::inhibit::Rule;
+use crate::deliver::routes::Route;
 use crate::deliver::{Settings, Transport};
 
 /// The configuration. `default.toml` says what each setting means.
@@ -34,9 +35,17 @@ pub struct Config {
     /// `[input]`: regular expressions that name the run and the rank of a path.
     pub paths: Vec<String>,
     /// `[rule.*]`: conditions that the user wrote.
-    pub rules: Vec<Rule>,
-    /// `[sinks.*]`: ways out for alerts.
+    pub rules: Vec<super::rules::Rule>,
+    /// `[sinks.*]`: ways out for alerts, those that are on.
     pub sinks: Vec<Sink>,
+    /// `[[routes]]`: which alerts go where; none: all go everywhere.
+    pub routes: Vec<Route>,
+    /// `[[inhibit]]`: which alerts mute which, the built-in rules included.
+    pub inhibitions: Vec<Rule>,
+    /// `[labels]`: what all alerts are labelled with.
+    pub labels: Vec<(String, String)>,
+    /// `[delivery]`: the ledger and the way out.
+    pub delivery: Delivery,
     /// How the console looks.
     pub console: Console,
     /// The file of alerts as JSON lines; none if there is none.
@@ -132,6 +141,15 @@ pub struct Decode {
     pub max_runs: usize,
     /// Whether trainings that follow each other in one log are runs of their own.
     pub restarts: bool,
+}
+
+/// `[delivery]`: the ledger and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where the ledger is; none: its usual place.
+    pub ledger: Option<PathBuf>,
+    /// How long sinks may take to send what waits when the program ends.
+    pub flush: Duration,
 }
 
 /// A way out for alerts.

@@ -228,7 +228,7 @@ impl Dispatch {
         let facts = Facts::new(alert, &self.policy.labels);
         let ended = self.silences.extract_if(.., |it| it.ended_by(&facts));
         for silence in ended {
-            silences::remove(tx, &silence.id, now)?;
+            silences::end(tx, &silence.id, now)?;
             // Should this not be committed, it is there still.
             self.version = None;
         }

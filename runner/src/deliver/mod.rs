@@ -4,8 +4,15 @@
 //! to people, services, files and commands. What a sink gets is a [`Message`],
 //! what it says of it an [`Outcome`].
 
+mod build;
+mod command;
+pub mod compat;
 mod courier;
 pub mod dispatch;
+#[cfg(feature = "network")]
+mod guard;
+#[cfg(feature = "network")]
+mod http;
 pub mod inhibit;
 pub mod matcher;
 mod message;
@@ -18,11 +25,15 @@ mod settings;
 pub mod silence;
 mod sink;
 pub mod sinks;
+pub mod sparkline;
 #[cfg(test)]
 mod tests;
 pub mod text;
 mod transport;
 
+pub use self::build::build;
+#[cfg(feature = "network")]
+pub use self::http::{Http, HttpSink};
 pub use self::message::{Entry, Form, Message, Notice};
 pub use self::service::{Answer, Method, Request, Service};
 pub use self::settings::{Given, Key, Settings, Takes};

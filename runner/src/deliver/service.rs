@@ -137,10 +137,12 @@ impl Answer {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The body as text, cut to what a person would read.
+    /// The body as text, cut to what a person would read. Secrets that it
+    /// echoes are replaced first: the half that a cut leaves would not be known.
     #[must_use]
     pub fn text(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
+        let body = String::from_utf8_lossy(&self.body);
+        let text = crate::secret::scrub(&body);
         super::text::cut_chars(text.trim(), 500).into_owned()
     }
 

@@ -1,6 +1,7 @@
 //! What the configuration says of a sink, checked against what its type takes.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::secret::Secret;
@@ -104,6 +105,17 @@ impl Settings {
             Given::Text(text) => Some(text.clone()),
             _ => None,
         }
+    }
+
+    /// The path that a text setting names; `~/` is the home directory.
+    #[must_use]
+    pub fn path(&self, key: &str) -> Option<PathBuf> {
+        let text = self.text(key)?;
+        let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+        Some(match text.strip_prefix("~/").zip(home()) {
+            Some((rest, home)) => home.join(rest),
+            None => PathBuf::from(text),
+        })
     }
 
     /// The secret or address of a setting.

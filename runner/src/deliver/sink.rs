@@ -129,6 +129,28 @@ impl Outcome {
         }
     }
 
+    /// The same, with every secret in its texts [replaced](crate::secret::scrub).
+    #[must_use]
+    pub fn scrubbed(self) -> Self {
+        let scrub = |text: String| crate::secret::scrub(&text).into_owned();
+        match self {
+            Self::Delivered { remote } => Self::Delivered {
+                remote: remote.map(scrub),
+            },
+            Self::Accepted { remote } => Self::Accepted {
+                remote: remote.map(scrub),
+            },
+            Self::Throttled { after, why } => Self::Throttled {
+                after,
+                why: scrub(why),
+            },
+            Self::Transient(why) => Self::Transient(scrub(why)),
+            Self::Ambiguous(why) => Self::Ambiguous(scrub(why)),
+            Self::Rejected(why) => Self::Rejected(scrub(why)),
+            Self::Broken(why) => Self::Broken(scrub(why)),
+        }
+    }
+
     /// Whether the receiver has the message.
     #[must_use]
     pub fn is_success(&self) -> bool {

@@ -9,7 +9,6 @@ pub(crate) mod alerts;
 pub(crate) mod deliveries;
 mod filesystem;
 mod schema;
-#[allow(dead_code)]
 pub(crate) mod silences;
 #[cfg(test)]
 mod tests;

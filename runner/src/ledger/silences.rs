@@ -7,6 +7,13 @@ use super::{Durability, Ledger, Result};
 /// A silence as it is kept: its id and its JSON.
 pub(crate) type Kept = (String, String);
 
+/// Ends a silence.
+pub(crate) fn end(tx: &Transaction<'_>, id: &str, now: i64) -> Result<()> {
+    tx.prepare_cached("UPDATE silence SET removed = ?2 WHERE id = ?1 AND removed IS NULL")?
+        .execute(params![id, now])?;
+    Ok(())
+}
+
 impl Ledger {
     /// Keeps a silence.
     ///
@@ -54,13 +61,4 @@ impl Ledger {
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
-}
-
-/// Ends a silence, as a part of a change.
-pub(crate) fn remove(tx: &Transaction<'_>, id: &str, now: i64) -> Result<()> {
-    tx.execute(
-        "UPDATE silence SET removed = ?2 WHERE id = ?1 AND removed IS NULL",
-        params![id, now],
-    )?;
-    Ok(())
 }

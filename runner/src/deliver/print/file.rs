@@ -1,8 +1,10 @@
 //! Alerts appended to a file as JSON lines.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::json::JsonLines;
 use crate::alert::Alert;
@@ -42,27 +44,56 @@ impl Printer for AlertFile {
 
 /// A file to which whole lines are appended.
 #[derive(Debug)]
-struct Appender {
+pub(in crate::deliver) struct Appender {
     file: File,
     /// The file ends within a line: a crash or a full disk cut it short.
     torn: bool,
 }
 
 impl Appender {
-    fn open(path: &Path) -> io::Result<Self> {
+    pub(in crate::deliver) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
-        let torn = file.metadata()?.is_file() && ends_within_a_line(path).unwrap_or(false);
+        let torn = ends_within_a_line(path).unwrap_or(false);
         Ok(Self { file, torn })
+    }
+
+    /// Waits until nobody else holds the file, for a second at most: who is
+    /// stopped while he holds it must not stop us. Where there are no locks, or
+    /// the second is over, it goes on without.
+    pub(in crate::deliver) fn hold(&mut self, path: &Path) {
+        for _ in 0..100 {
+            match self.file.try_lock() {
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
+                _ => break,
+            }
+        }
+        // Somebody may have written since.
+        self.torn = ends_within_a_line(path).unwrap_or(false);
+    }
+
+    /// Whether the file still has this name.
+    pub(in crate::deliver) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let (ours, there) = (self.file.metadata()?, fs::metadata(path)?);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino()))
+        }
+        #[cfg(not(unix))]
+        Ok(ours.len() == there.len())
     }
 }
 
 /// Whether the last byte is something else than a line break. A file that we
-/// may not read is taken to be whole.
+/// may not read is taken to be whole, and so is a pipe.
 fn ends_within_a_line(path: &Path) -> io::Result<bool> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(false);
+    }
     let mut file = File::open(path)?;
     if file.metadata()?.len() == 0 {
         return Ok(false);
@@ -93,8 +124,6 @@ impl Write for Appender {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use std::fs;
 
     use super::*;
     use crate::deliver::print::sample;
