@@ -18,7 +18,7 @@ enum Stands {
     Sent,
     /// A warning, and that it is over.
     Over,
-    /// A warning is held back by a silence that has just ended.
+    /// A warning is held back by a silence that is about to end.
     Held,
     /// A warning waits for its group.
     Pending,
@@ -138,7 +138,7 @@ fn bench_where(stands: Stands) -> (Bench, i64) {
             200
         }
         Stands::Held => {
-            bench.silence("before", "detector=x", Until::Time(START + 99_000));
+            bench.silence("before", "detector=x", Until::Time(START + 99_500));
             bench.send(95, [warning()]);
             99
         }
