@@ -312,3 +312,12 @@ fn the_end_of_a_run_is_told_whatever_mutes_the_trouble_by_then() {
     let ended = &bench.tried("a")[2].message.entries[0].alert;
     assert_eq!(ended.severity, Info);
 }
+
+#[test]
+fn what_was_held_for_longer_than_its_age_limit_is_told_when_released() {
+    let mut bench = Bench::new(to(&["a"]));
+    bench.tick = 60_000;
+    bench.silence("s1", "detector=x", Until::Time(START + 8 * HOUR * 1000));
+    bench.send(0, [firing("x", Warning)]).until(8 * HOUR + 10);
+    assert_eq!(bench.told("a"), ["28800 x WARNING"]);
+}
