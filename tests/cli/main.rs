@@ -21,5 +21,7 @@ mod inputs;
 mod passthrough;
 mod review;
 mod rules;
+mod secrets;
+mod server;
 mod streams;
 mod support;
