@@ -6,6 +6,7 @@
 #[path = "../common/hostile.rs"]
 mod fixture;
 
+mod airgap;
 mod chunks;
 mod commands;
 mod decode;

@@ -67,6 +67,11 @@ pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
 }
 
 fn request(stream: &TcpStream) -> String {
+    let mut first = [0];
+    // Whoever begins with TLS waits for an answer now.
+    if stream.peek(&mut first).is_ok() && first == [22] {
+        return String::new();
+    }
     let mut reader = BufReader::new(stream);
     let mut request = String::new();
     let mut length = 0;
