@@ -24,5 +24,7 @@ mod review;
 mod rules;
 mod secrets;
 mod server;
+mod silences;
+mod sinks;
 mod streams;
 mod support;

@@ -54,9 +54,9 @@ impl Server {
         self.heard.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// How many requests came that nobody has waited for.
-    pub(crate) fn unheard(&self) -> usize {
-        self.heard.try_iter().count()
+    /// The requests that came and that nobody has waited for.
+    pub(crate) fn unheard(&self) -> Vec<String> {
+        self.heard.try_iter().collect()
     }
 }
 
