@@ -127,6 +127,9 @@ impl Post {
         let _ = ledger.revive(&owner::is_alive, now);
         let mut lanes = Vec::new();
         for (name, sink) in sinks {
+            // Whoever starts us again may have mended it; if not, one attempt
+            // shows it.
+            let _ = ledger.mend(&name);
             let lane = Arc::new(Lane {
                 sink: name.clone(),
                 state: Mutex::default(),

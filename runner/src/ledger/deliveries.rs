@@ -595,6 +595,20 @@ impl Ledger {
         })
     }
 
+    /// Forgets that a sink is switched off.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn mend(&self, sink: &str) -> Result<()> {
+        let state = self.sink_state(sink)?;
+        if state.broken.is_none() {
+            return Ok(());
+        }
+        let broken = None;
+        self.set_sink_state(sink, &SinkState { broken, ..state })
+    }
+
     /// Notes what is known of a sink.
     ///
     /// # Errors
