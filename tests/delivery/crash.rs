@@ -25,7 +25,7 @@ use crate::server::Request;
 
 const KILLS: u64 = 300;
 /// A start lives for less than this, in milliseconds.
-const LIFE: u64 = 160;
+const LIFE: u64 = 200;
 const SINKS: [&str; 2] = ["team", "each"];
 
 /// Alerts of all severities; one sink takes many in a message, the other one.
@@ -156,7 +156,10 @@ fn whatever_is_killed_goes_on_where_it_was() {
             .filter(|request| request.path.starts_with(&path))
             .collect();
         let again = at_the_server(&sent, &wanted);
-        eprintln!("{sink}: {} requests, {again} of them repetitions", sent.len());
+        eprintln!(
+            "{sink}: {} requests, {again} of them repetitions",
+            sent.len()
+        );
     }
 }
 
@@ -186,7 +189,7 @@ fn in_the_ledger(place: &Place, wanted: &[String]) {
         .iter()
         .filter(|it| it.state != "delivered")
         .collect();
-    assert!(open.is_empty(), "{open:#?}");
+    assert!(open.is_empty(), "{} {open:#?}", open.len());
     assert_eq!(deliveries.len(), SINKS.len() * wanted.len());
 }
 

@@ -1,4 +1,4 @@
-//! A server that fails as often as not, in every way that passes.
+//! A server that fails now and then, in every way that passes, and is slow.
 
 use crate::server::{Reply, Server};
 
@@ -24,7 +24,7 @@ pub(crate) fn server(seed: u64) -> Server {
     let chance = std::sync::Mutex::new(Chance::new(seed));
     Server::new(move |_, _| {
         let mut chance = chance.lock().unwrap();
-        match chance.below(20) {
+        match chance.below(40) {
             0..=1 => Reply::status(500),
             2..=3 => Reply::Reset,
             4 => Reply::Partial,
@@ -32,7 +32,7 @@ pub(crate) fn server(seed: u64) -> Server {
                 let seconds = chance.below(2).to_string();
                 Reply::Answer(429, vec![("retry-after", seconds)], "")
             }
-            6..=9 => Reply::Late(1 + chance.below(60)),
+            6..=15 => Reply::Late(1 + chance.below(60)),
             _ => Reply::ok(),
         }
     })

@@ -136,7 +136,9 @@ impl Server {
     /// Waits until there are so many requests.
     pub(crate) fn await_requests(&self, number: usize) -> Vec<Request> {
         let what = format!("{number} requests");
-        let state = self.shared.await_that(&what, |state| state.requests.len() >= number);
+        let state = self
+            .shared
+            .await_that(&what, |state| state.requests.len() >= number);
         state.requests.clone()
     }
 
@@ -278,7 +280,10 @@ fn write(
     headers: &[(&str, String)],
     body: &str,
 ) -> std::io::Result<()> {
-    let mut text = format!("HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n", body.len());
+    let mut text = format!(
+        "HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
