@@ -134,3 +134,13 @@ pub(crate) fn with_team(server: &Server, delivery: &str) -> Place {
     let config = format!("{LEAN}[delivery]\n{delivery}\n{}", webhook("team", ""));
     Place::new(&config).env("TEAM", &server.url("/"))
 }
+
+/// The most memory that a running process has had, in MiB.
+pub(crate) fn memory_peak(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+    // Elsewhere than on Linux nobody knows.
+    let status = status.unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or_default() >> 10
+}
