@@ -205,7 +205,13 @@ impl Live {
             for run in self.pipeline.runs().iter().filter(|_| over) {
                 post.ended(&run.project, &run.run, now);
             }
-            ending = delivery::summarize(&post.close(self.flush));
+            let spooler = &self.spooler;
+            let reports = post.close(self.flush, &mut |incident| {
+                let alert = Arc::new(delivery::tell(incident)?);
+                spooler.send(&alert);
+                Some(alert)
+            });
+            ending = delivery::summarize(&reports);
         }
         for report in self.spooler.close(self.flush) {
             if !report.is_complete() && !report.broken_pipe {

@@ -159,7 +159,10 @@ fn run_resend(args: &Resend) -> Outcome {
     let dispatch = Dispatch::new(delivery::policy(&config, Vec::new()));
     let post = Post::open(ledger, dispatch, sinks)
         .map_err(|error| Failure::new(Ending::Usage, anyhow!(error)))?;
-    let reports = post.close(config.delivery.flush);
+    let reports = post.close(config.delivery.flush, &mut |incident| {
+        _ = delivery::tell(incident);
+        None
+    });
     let delivered: u64 = reports.iter().map(|report| report.delivered).sum();
     say(&format!("{} sent", count(delivered, "alert", "alerts")));
     Ok(delivery::summarize(&reports))

@@ -5,7 +5,7 @@
 //! | outcome | then |
 //! |---|---|
 //! | delivered, accepted | done |
-//! | throttled | nothing to this sink before the time it asks for; costs no attempt |
+//! | throttled | nothing to this sink before the time it asks for, or for 1, 2, 4, … s, at most 5 min; costs no attempt |
 //! | transient | again, after 1, 2, 4, … s, at most 5 min, half of it by chance |
 //! | ambiguous | as transient, marked as a possible duplicate |
 //! | rejected | once more as plain text, then dead |
@@ -19,13 +19,14 @@ use std::time::Duration;
 
 use super::message::{Form, Message};
 use super::sink::{Outcome, Sink};
+use crate::ledger::deliveries::LAST_WAIT;
 use crate::ledger::{Again, Leased, Ledger, LedgerError, Taken};
 use crate::secret::scrub;
 
 /// The longest wait between two attempts.
 const LONGEST: Duration = Duration::from_secs(300);
 /// The longest wait while the program wants to end.
-const LONGEST_CLOSING: Duration = Duration::from_secs(2);
+const LONGEST_CLOSING: Duration = Duration::from_millis(LAST_WAIT as u64);
 /// Failures in a row after which the whole sink waits.
 const BREAKER: u32 = 5;
 /// The least and the most that a throttling sink makes us wait.
@@ -44,6 +45,8 @@ pub(super) struct Courier {
     /// Messages that may go out at once, and since when that is so.
     tokens: f64,
     filled: i64,
+    /// How often in a row the sink asked us to wait without saying how long.
+    throttled: u32,
 }
 
 /// What a step came to.
@@ -83,6 +86,7 @@ impl Courier {
             owner,
             tokens,
             filled: i64::MIN,
+            throttled: 0,
         }
     }
 
@@ -118,6 +122,8 @@ impl Courier {
             .unwrap_or_default();
         let outcome = clean(self.send(&message));
         let after = clock();
+        // First what decides whether it is sent again.
+        self.settle(&leased, &outcome, after, closing)?;
         self.ledger.attempted(
             &leased.message,
             &self.name,
@@ -126,7 +132,6 @@ impl Courier {
             outcome.name(),
             outcome.why(),
         )?;
-        self.settle(&leased, &outcome, after, closing)?;
         Ok(Step::Tried {
             dead: matches!(outcome, Outcome::Rejected(_)) && leased.plain,
             outcome,
@@ -160,14 +165,17 @@ impl Courier {
     }
 
     fn settle(
-        &self,
+        &mut self,
         leased: &Leased,
         outcome: &Outcome,
         now: i64,
         closing: bool,
     ) -> Result<(), LedgerError> {
-        let ledger = &self.ledger;
+        let (ledger, owner) = (&self.ledger, &*self.owner);
         let message = &leased.message;
+        if !matches!(outcome, Outcome::Throttled { .. }) {
+            self.throttled = 0;
+        }
         let before = ledger.sink_state(&self.name)?;
         let mut state = before.clone();
         let why = outcome.why().unwrap_or_default();
@@ -184,10 +192,16 @@ impl Courier {
                 ledger.arrived(message, outcome.name(), remote.as_deref(), now)?;
             }
             Outcome::Throttled { after, .. } => {
-                let wait = after.unwrap_or(THROTTLE.0).clamp(THROTTLE.0, THROTTLE.1);
+                let wait = after.unwrap_or_else(|| {
+                    self.throttled += 1;
+                    exponential(self.throttled - 1).min(LONGEST)
+                });
+                let wait = wait.clamp(THROTTLE.0, THROTTLE.1);
                 state.blocked = now + millis(wait) + jitter(wait / 10);
+                // It answers.
+                state.failures = 0;
                 again.free = true;
-                ledger.again(message, &again)?;
+                ledger.again(message, owner, &again)?;
             }
             Outcome::Transient(_) | Outcome::Ambiguous(_) => {
                 state.failures += 1;
@@ -196,17 +210,17 @@ impl Courier {
                 if state.failures >= BREAKER {
                     state.blocked = now + backoff(state.failures - BREAKER + 2, closing);
                 }
-                ledger.again(message, &again)?;
+                ledger.again(message, owner, &again)?;
             }
             Outcome::Rejected(_) if !leased.plain => {
                 again.plain = true;
-                ledger.again(message, &again)?;
+                ledger.again(message, owner, &again)?;
             }
-            Outcome::Rejected(_) => ledger.died(message, why, now)?,
+            Outcome::Rejected(_) => ledger.died(message, &self.name, owner, why, now)?,
             Outcome::Broken(_) => {
                 state.broken = Some(why.to_owned());
                 again.free = true;
-                ledger.again(message, &again)?;
+                ledger.again(message, owner, &again)?;
             }
         }
         if state != before {
@@ -251,10 +265,13 @@ fn clean(mut outcome: Outcome) -> Outcome {
 /// 1, 2, 4, … s, half of it by chance.
 fn backoff(attempts: u32, closing: bool) -> i64 {
     let longest = if closing { LONGEST_CLOSING } else { LONGEST };
-    let wait = Duration::from_secs(1)
-        .saturating_mul(1 << attempts.min(16))
-        .min(longest);
+    let wait = exponential(attempts).min(longest);
     millis(wait / 2) + jitter(wait / 2)
+}
+
+/// 1, 2, 4, … s.
+fn exponential(attempts: u32) -> Duration {
+    Duration::from_secs(1 << attempts.min(16))
 }
 
 fn jitter(most: Duration) -> i64 {

@@ -175,13 +175,22 @@ impl Dispatch {
                 due,
                 standing,
             };
-            deliveries::insert(tx, &new, now)?;
-            if !matches!(standing, Standing::Suppressed(_)) && chosen.route.repeat.is_some() {
+            let is_new = deliveries::insert(tx, &new, now)?;
+            if matches!(standing, Standing::Suppressed(_)) {
+                continue;
+            }
+            if is_new {
+                deliveries::overtake(tx, &new, now)?;
+            }
+            if chosen.route.repeat.is_some() {
+                // Where a log is read again, the reminders go on as they were.
+                let last = deliveries::last_made(tx, alert, &gate.sink)?;
+                let (last, ordinal) = last.unwrap_or((now, 0));
                 told.push(Told {
                     sink: gate.sink.clone(),
                     route: chosen.position,
-                    last: now,
-                    ordinal: 0,
+                    last,
+                    ordinal,
                 });
             }
         }
@@ -195,13 +204,9 @@ impl Dispatch {
 
     /// The end of a trouble goes to whoever was told, or will be, that it began.
     fn resolved(&mut self, tx: &Transaction<'_>, alert: &Alert, now: i64) -> Result<()> {
-        let trouble = (alert.fingerprint.clone(), alert.episode);
-        self.open.remove(&trouble);
-        let facts = Facts::new(alert, &self.policy.labels);
-        for over in self.silences.iter().filter(|it| it.ended_by(&facts)) {
-            silences::end(tx, &over.id, now)?;
-        }
-        self.silences.retain(|silence| !silence.ended_by(&facts));
+        self.open
+            .remove(&(alert.fingerprint.clone(), alert.episode));
+        self.end_silences(tx, alert, now)?;
         for firing in deliveries::firings(tx, &alert.fingerprint, alert.episode)? {
             let Some(gate) = self.policy.gate(&firing.sink) else {
                 continue;
@@ -216,6 +221,18 @@ impl Dispatch {
             self.follow(tx, alert, &firing, Notice::New, 0, standing, now)?;
         }
         deliveries::suppress_held(tx, &alert.fingerprint, alert.episode, "resolved", now)
+    }
+
+    /// Ends the silences that were to last until this trouble is over.
+    fn end_silences(&mut self, tx: &Transaction<'_>, alert: &Alert, now: i64) -> Result<()> {
+        let facts = Facts::new(alert, &self.policy.labels);
+        let ended = self.silences.extract_if(.., |it| it.ended_by(&facts));
+        for silence in ended {
+            silences::end(tx, &silence.id, now)?;
+            // Should this not be committed, it is there still.
+            self.version = None;
+        }
+        Ok(())
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -243,7 +260,7 @@ impl Dispatch {
             due,
             standing,
         };
-        deliveries::insert(tx, &new, now)
+        deliveries::insert(tx, &new, now).map(drop)
     }
 
     /// Time passes: what was muted may go out, and what still fires is told
@@ -267,9 +284,6 @@ impl Dispatch {
         let mut firing: BTreeMap<(String, String), Vec<Alert>> = BTreeMap::new();
         for idle in deliveries::idle(tx, now)? {
             let alert = &idle.alert;
-            if alert.state == State::Resolved {
-                continue;
-            }
             let run = (alert.project.clone(), alert.run.clone());
             let others = match firing.entry(run) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
@@ -299,11 +313,9 @@ impl Dispatch {
             return Ok(false);
         }
         let mut again = Vec::new();
-        for open in self.open.values_mut() {
-            for told in open.told.iter_mut().filter(|told| is_due(told)) {
-                told.last = now;
-                told.ordinal += 1;
-                again.push((open.alert.clone(), told.sink.clone(), told.ordinal));
+        for open in self.open.values() {
+            for told in open.told.iter().filter(|told| is_due(told)) {
+                again.push((open.alert.clone(), told.sink.clone(), told.ordinal + 1));
             }
         }
         ledger.write(Durability::Process, |tx| {
@@ -321,6 +333,12 @@ impl Dispatch {
             }
             Ok(())
         })?;
+        for open in self.open.values_mut() {
+            for told in open.told.iter_mut().filter(|told| is_due(told)) {
+                told.last = now;
+                told.ordinal += 1;
+            }
+        }
         Ok(true)
     }
 
@@ -334,12 +352,12 @@ impl Dispatch {
         self.open
             .retain(|_, open| open.alert.project != project || open.alert.run != run);
         ledger.write(Durability::Process, |tx| {
-            let mut seen = Vec::new();
+            // Of each trouble what was told last.
+            let mut last: BTreeMap<(String, u64), Alert> = BTreeMap::new();
             for alert in alerts::firing(tx, project, run)? {
-                let trouble = (alert.fingerprint.clone(), alert.episode);
-                if seen.contains(&trouble) {
-                    continue;
-                }
+                last.insert((alert.fingerprint.clone(), alert.episode), alert);
+            }
+            for alert in last.into_values() {
                 for firing in deliveries::firings(tx, &alert.fingerprint, alert.episode)? {
                     let wanted = self
                         .policy
@@ -351,7 +369,6 @@ impl Dispatch {
                     }
                 }
                 deliveries::suppress_held(tx, &alert.fingerprint, alert.episode, "run ended", now)?;
-                seen.push(trouble);
             }
             Ok(())
         })

@@ -26,6 +26,8 @@ pub mod silence;
 mod sink;
 pub mod sinks;
 pub mod sparkline;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod transport;
 

@@ -83,7 +83,7 @@ impl Report {
 struct Lane {
     sink: String,
     state: Mutex<LaneState>,
-    /// Signalled when there is something to do, and when the thread has ended.
+    /// Signalled when there is something to do, and when the thread rests.
     changed: Condvar,
 }
 
@@ -92,7 +92,8 @@ struct LaneState {
     rung: bool,
     /// When the thread is to end at the latest.
     closing: Option<Instant>,
-    ended: bool,
+    /// There is nothing that it could do now, and this is the end.
+    resting: bool,
     delivered: u64,
     refused: u64,
     last_error: Option<String>,
@@ -216,9 +217,14 @@ impl Post {
 
     /// Lets the sinks send what waits, firing criticals first, for at most this
     /// long, and reports what became of everything. What remains is in the
-    /// ledger.
+    /// ledger. `tell` makes of what happens to a sink the alert that the others
+    /// are to get.
     #[must_use]
-    pub fn close(self, within: Duration) -> Vec<Report> {
+    pub fn close(
+        mut self,
+        within: Duration,
+        tell: &mut dyn FnMut(&Incident) -> Option<Arc<Alert>>,
+    ) -> Vec<Report> {
         let now = Instant::now();
         // None: a time so far off that it cannot be said.
         let deadline = now
@@ -228,11 +234,16 @@ impl Post {
             lane.lock().closing = Some(deadline);
             lane.changed.notify_all();
         }
-        let mut reports: Vec<Report> = self
-            .lanes
-            .iter()
-            .map(|lane| lane.await_end(deadline))
-            .collect();
+        loop {
+            for lane in &self.lanes {
+                lane.await_rest(deadline);
+            }
+            let own: Vec<Arc<Alert>> = self.incidents().iter().filter_map(&mut *tell).collect();
+            if own.is_empty() || Instant::now() >= deadline {
+                break;
+            }
+            self.send(&own, &[], wall_clock());
+        }
         let remaining: BTreeMap<String, i64> = self
             .ledger
             .remaining()
@@ -240,11 +251,11 @@ impl Post {
             .into_iter()
             .map(|remaining| (remaining.sink, remaining.waiting))
             .collect();
-        for report in &mut reports {
-            let waiting = remaining.get(&report.sink).copied().unwrap_or_default();
-            report.remaining = waiting.unsigned_abs();
-        }
-        reports
+        let report = |lane: &Arc<Lane>| {
+            let waiting = remaining.get(&lane.sink).copied().unwrap_or_default();
+            lane.report(waiting.unsigned_abs())
+        };
+        self.lanes.iter().map(report).collect()
     }
 
     /// Changes the ledger. If its file cannot be written, goes on in memory.
@@ -265,7 +276,10 @@ impl Post {
 
     fn ring(&self) {
         for lane in &self.lanes {
-            lane.lock().rung = true;
+            let mut state = lane.lock();
+            state.rung = true;
+            state.resting = false;
+            drop(state);
             lane.changed.notify_all();
         }
     }
@@ -274,7 +288,8 @@ impl Post {
 impl Drop for Post {
     fn drop(&mut self) {
         for lane in &self.lanes {
-            lane.lock().closing.get_or_insert_with(Instant::now);
+            // There is no time any more.
+            lane.lock().closing = Some(Instant::now());
             lane.changed.notify_all();
         }
     }
@@ -357,30 +372,31 @@ impl Lane {
     }
 
     /// Waits for something to do, for this many milliseconds at most; false:
-    /// there will be nothing more, or no time for it.
+    /// there is no more time.
     fn rest(&self, millis: Option<i64>) -> bool {
+        let wait = millis.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
         let mut state = self.lock();
-        let until_then =
-            millis.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
-        if let Some(deadline) = state.closing {
-            // Nothing waits, or not within the time that is left.
-            let left = deadline.saturating_duration_since(Instant::now());
-            if until_then.is_none_or(|wait| wait >= left) {
-                return false;
-            }
-        }
         if !std::mem::take(&mut state.rung) {
-            let wait = until_then.map_or(LOOK, |wait| wait.min(LOOK));
+            let left = state
+                .closing
+                .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            // Nothing waits, or not for as long as there is time.
+            state.resting = left.is_some_and(|left| wait.is_none_or(|wait| wait >= left));
+            self.changed.notify_all();
+            let wait = wait.unwrap_or(LOOK).min(LOOK).min(left.unwrap_or(LOOK));
             let waited = self.changed.wait_timeout(state, wait);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.rung = false;
         }
-        true
+        state
+            .closing
+            .is_none_or(|deadline| Instant::now() < deadline)
     }
 
-    fn await_end(&self, deadline: Instant) -> Report {
+    /// Waits until the thread has nothing more that it could do.
+    fn await_rest(&self, deadline: Instant) {
         let mut state = self.lock();
-        while !state.ended {
+        while !state.resting {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -388,11 +404,15 @@ impl Lane {
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    fn report(&self, remaining: u64) -> Report {
+        let state = self.lock();
         Report {
             sink: self.sink.clone(),
             delivered: state.delivered,
             refused: state.refused,
-            remaining: 0,
+            remaining,
             last_error: state.last_error.clone(),
         }
     }
@@ -403,7 +423,7 @@ struct Ended<'a>(&'a Lane);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.0.lock().ended = true;
+        self.0.lock().resting = true;
         self.0.changed.notify_all();
     }
 }

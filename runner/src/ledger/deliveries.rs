@@ -20,6 +20,8 @@ const LEASE: i64 = 5 * 60_000;
 const WAITING: i64 = 10_000;
 /// After this long nobody wants to be told any more: infos, warnings, criticals.
 const AGE_LIMIT: [i64; 3] = [3_600_000, 6 * 3_600_000, 24 * 3_600_000];
+/// The longest wait between two attempts while the program wants to end.
+pub(crate) const LAST_WAIT: i64 = 2000;
 /// What waits is `pending`, being sent, or held back.
 const OPEN: &str = "state IN ('pending', 'held', 'sending')";
 
@@ -121,6 +123,16 @@ pub struct SinkState {
     pub broken: Option<String>,
 }
 
+impl SinkState {
+    /// Whether nothing may be sent. When the program is about to end, a long
+    /// wait for want of success gives way to a last attempt; one that the sink
+    /// asked for does not.
+    fn is_blocked(&self, now: i64, closing: bool) -> bool {
+        let last = closing && self.failures > 0 && self.blocked > now + LAST_WAIT;
+        self.blocked > now && !last
+    }
+}
+
 /// What waits for one sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remaining {
@@ -149,8 +161,13 @@ impl NewDelivery<'_> {
     }
 }
 
-/// Writes a delivery down; one that is there already stays as it is.
-pub(crate) fn insert(tx: &Transaction<'_>, new: &NewDelivery<'_>, now: i64) -> Result<()> {
+/// What ends a trouble, or tells it again, waits for what began it.
+const WAITS: &str = "EXISTS (SELECT 1 FROM delivery e WHERE e.fingerprint = d.fingerprint
+     AND e.episode = d.episode AND e.sink = d.sink AND e.id < d.id
+     AND e.message IS NOT d.message AND e.state IN ('pending', 'sending'))";
+
+/// Writes a delivery down; false: it is there already, and stays as it is.
+pub(crate) fn insert(tx: &Transaction<'_>, new: &NewDelivery<'_>, now: i64) -> Result<bool> {
     let alert = new.alert;
     let firing = alert.state == State::Firing && new.notice != Notice::Ended;
     let (state, reason) = match new.standing {
@@ -158,12 +175,12 @@ pub(crate) fn insert(tx: &Transaction<'_>, new: &NewDelivery<'_>, now: i64) -> R
         Standing::Held(reason) => ("held", Some(reason)),
         Standing::Suppressed(reason) => ("suppressed", Some(reason)),
     };
-    tx.prepare_cached(
+    let mut query = tx.prepare_cached(
         "INSERT OR IGNORE INTO delivery (key, alert, sink, notice, ordinal, route, grouping,
          fingerprint, episode, severity, urgent, state, reason, made, due, done)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-    )?
-    .execute(params![
+    )?;
+    let rows = query.execute(params![
         new.key(),
         alert.id,
         new.sink,
@@ -181,11 +198,83 @@ pub(crate) fn insert(tx: &Transaction<'_>, new: &NewDelivery<'_>, now: i64) -> R
         new.due,
         (state == "suppressed").then_some(now)
     ])?;
+    Ok(rows == 1)
+}
+
+/// Gives up what has not gone out yet of the same trouble and says no worse
+/// than a new delivery, which takes its place and its time. What is held back
+/// takes the place only of what is held back.
+pub(crate) fn overtake(tx: &Transaction<'_>, new: &NewDelivery<'_>, now: i64) -> Result<()> {
+    let held = matches!(new.standing, Standing::Held(_));
+    let mut query = tx.prepare_cached(
+        "UPDATE delivery SET state = 'suppressed', reason = 'overtaken by ' || ?1, done = ?2
+         WHERE fingerprint = ?3 AND episode = ?4 AND sink = ?5 AND alert <> ?1
+         AND severity <= ?6 AND message IS NULL AND notice <> 'ended'
+         AND (state = 'held' OR state = 'pending' AND NOT ?7)
+         AND alert IN (SELECT id FROM alert WHERE fingerprint = ?3 AND episode = ?4 AND firing)
+         RETURNING due",
+    )?;
+    let alert = new.alert;
+    let episode = alert.episode as i64;
+    let severity = alert.severity as i64;
+    let dues = query.query_map(
+        params![
+            alert.id,
+            now,
+            alert.fingerprint,
+            episode,
+            new.sink,
+            severity,
+            held
+        ],
+        |row| row.get(0),
+    )?;
+    let dues: Vec<i64> = dues.collect::<rusqlite::Result<_>>()?;
+    if let Some(due) = dues.into_iter().min() {
+        tx.prepare_cached("UPDATE delivery SET due = min(due, ?2) WHERE key = ?1")?
+            .execute(params![new.key(), due])?;
+    }
+    Ok(())
+}
+
+/// When a trouble was last to be told at a sink, and how many reminders there
+/// were.
+pub(crate) fn last_made(
+    tx: &Transaction<'_>,
+    alert: &Alert,
+    sink: &str,
+) -> Result<Option<(i64, u32)>> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT max(made), max(ordinal) FROM delivery
+             WHERE fingerprint = ?1 AND episode = ?2 AND sink = ?3 HAVING count(*) > 0",
+        )?
+        .query_row(
+            params![alert.fingerprint, alert.episode as i64, sink],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?)
+}
+
+/// Gives up what follows on a firing that never arrived at a sink and never
+/// will: nobody there would know what is over.
+fn drop_orphans(tx: &Transaction<'_>, sink: &str, now: i64) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE delivery AS d SET state = 'suppressed', reason = 'nobody was told that it fired',
+         done = ?2 WHERE sink = ?1 AND state = 'pending' AND message IS NULL
+         AND (notice = 'ended' OR NOT (SELECT firing FROM alert WHERE id = d.alert))
+         AND NOT EXISTS (SELECT 1 FROM delivery f JOIN alert a ON a.id = f.alert
+             WHERE f.fingerprint = d.fingerprint AND f.episode = d.episode AND f.sink = d.sink
+             AND a.firing AND f.notice <> 'ended'
+             AND f.state IN ('pending', 'sending', 'delivered', 'accepted'))",
+    )?
+    .execute(params![sink, now])?;
     Ok(())
 }
 
 /// Makes room: beyond what may wait for a sink, reminders go first, then
-/// infos, then warnings, the oldest first; never a critical.
+/// infos, then warnings, the oldest first; never a critical, nor part of a
+/// message that was begun.
 pub(crate) fn make_room(tx: &Transaction<'_>, sink: &str, now: i64) -> Result<u64> {
     let waiting: i64 = tx
         .prepare_cached(&format!(
@@ -199,9 +288,10 @@ pub(crate) fn make_room(tx: &Transaction<'_>, sink: &str, now: i64) -> Result<u6
         .prepare_cached(
             "UPDATE delivery SET state = 'dropped', reason = 'no room', done = ?3 WHERE id IN
              (SELECT id FROM delivery WHERE sink = ?1 AND state IN ('pending', 'held')
-              AND severity < 2 ORDER BY notice = 'new', severity, id LIMIT ?2)",
+              AND severity < 2 AND message IS NULL ORDER BY notice = 'new', severity, id LIMIT ?2)",
         )?
         .execute(params![sink, waiting - WAITING, now])?;
+    drop_orphans(tx, sink, now)?;
     Ok(dropped as u64)
 }
 
@@ -274,11 +364,16 @@ pub(crate) struct Idle {
     pub(crate) alert: Alert,
 }
 
-/// What is held back, and what still waits for its group at this time.
+/// What is held back, and what still waits for its group at this time. Whoever
+/// was or will be told of a trouble is told of its end, so neither that nor a
+/// trouble that is over is among it.
 pub(crate) fn idle(tx: &Transaction<'_>, now: i64) -> Result<Vec<Idle>> {
     let mut query = tx.prepare_cached(
         "SELECT d.id, d.state = 'held', d.reason, a.body FROM delivery d JOIN alert a ON a.id = d.alert
-         WHERE d.state = 'held' OR d.state = 'pending' AND d.message IS NULL AND d.due > ?1
+         WHERE (d.state = 'held' OR d.state = 'pending' AND d.message IS NULL AND d.due > ?1)
+         AND a.firing AND d.notice <> 'ended'
+         AND NOT EXISTS (SELECT 1 FROM alert r WHERE r.fingerprint = d.fingerprint
+             AND r.episode = d.episode AND NOT r.firing)
          ORDER BY d.id",
     )?;
     let rows: Vec<(i64, bool, Option<String>, String)> = query
@@ -364,7 +459,7 @@ impl Ledger {
         }
         self.write(Durability::Process, |tx| {
             expire(tx, sink, now)?;
-            if state.blocked > now {
+            if state.is_blocked(now, closing) {
                 return Ok(Taken::Wait(Some(state.blocked)));
             }
             let Some((first, message, grouping)) = candidate(tx, sink, now, closing)? else {
@@ -392,7 +487,7 @@ impl Ledger {
         self.read(|connection| has_pending(connection, sink))
     }
 
-    /// Notes that a message has arrived.
+    /// Notes that a message has arrived, whoever else has taken it on since.
     ///
     /// # Errors
     ///
@@ -407,24 +502,26 @@ impl Ledger {
         self.write(Durability::Process, |tx| {
             tx.prepare_cached(
                 "UPDATE delivery SET state = ?2, remote = ?3, done = ?4, error = NULL,
-                 owner = NULL, lease = NULL WHERE message = ?1 AND state = 'sending'",
+                 owner = NULL, lease = NULL
+                 WHERE message = ?1 AND state IN ('sending', 'pending')",
             )?
             .execute(params![message, state, remote, now])?;
             Ok(())
         })
     }
 
-    /// Puts a message back: to be tried again at this time.
+    /// Puts a message of this owner back: to be tried again at this time.
     ///
     /// # Errors
     ///
     /// If the ledger cannot be written.
-    pub fn again(&self, message: &str, again: &Again<'_>) -> Result<()> {
+    pub fn again(&self, message: &str, owner: &str, again: &Again<'_>) -> Result<()> {
         self.write(Durability::Process, |tx| {
             tx.prepare_cached(
                 "UPDATE delivery SET state = 'pending', retry = ?2, error = ?3,
                  attempts = attempts - ?4, doubtful = max(doubtful, ?5), plain = max(plain, ?6),
-                 owner = NULL, lease = NULL WHERE message = ?1 AND state = 'sending'",
+                 owner = NULL, lease = NULL
+                 WHERE message = ?1 AND state = 'sending' AND owner = ?7",
             )?
             .execute(params![
                 message,
@@ -432,25 +529,26 @@ impl Ledger {
                 again.why,
                 u8::from(again.free),
                 again.doubtful,
-                again.plain
+                again.plain,
+                owner
             ])?;
             Ok(())
         })
     }
 
-    /// Gives a message up.
+    /// Gives a message of this owner up.
     ///
     /// # Errors
     ///
     /// If the ledger cannot be written.
-    pub fn died(&self, message: &str, why: &str, now: i64) -> Result<()> {
+    pub fn died(&self, message: &str, sink: &str, owner: &str, why: &str, now: i64) -> Result<()> {
         self.write(Durability::Process, |tx| {
             tx.prepare_cached(
                 "UPDATE delivery SET state = 'dead', error = ?2, done = ?3, owner = NULL,
-                 lease = NULL WHERE message = ?1 AND state = 'sending'",
+                 lease = NULL WHERE message = ?1 AND state = 'sending' AND owner = ?4",
             )?
-            .execute(params![message, why, now])?;
-            Ok(())
+            .execute(params![message, why, now, owner])?;
+            drop_orphans(tx, sink, now)
         })
     }
 
@@ -641,39 +739,63 @@ fn has_pending(connection: &Connection, sink: &str) -> Result<bool> {
         .query_row([sink], |row| row.get(0))?)
 }
 
+/// Gives up what is too old, from when it could have gone out. A message that
+/// was begun stays as it is until all of it is too old.
 fn expire(tx: &Transaction<'_>, sink: &str, now: i64) -> Result<()> {
-    let mut query = tx.prepare_cached(
-        "UPDATE delivery SET state = 'expired', reason = 'too old', done = ?4
-         WHERE sink = ?1 AND state = 'pending' AND severity = ?2 AND made < ?3",
-    )?;
-    for (severity, limit) in AGE_LIMIT.into_iter().enumerate() {
-        query.execute(params![sink, severity as i64, now - limit, now])?;
+    let [info, warning, critical] = AGE_LIMIT.map(|limit| now - limit);
+    let old = "max(made, due) < CASE severity WHEN 0 THEN ?3 WHEN 1 THEN ?4 ELSE ?5 END";
+    let expired = tx
+        .prepare_cached(&format!(
+            "UPDATE delivery AS d SET state = 'expired', reason = 'too old', done = ?2
+             WHERE sink = ?1 AND state = 'pending' AND {old}
+             AND (message IS NULL OR NOT EXISTS (SELECT 1 FROM delivery
+                 WHERE message = d.message AND state = 'pending' AND NOT {old}))"
+        ))?
+        .execute(params![sink, now, info, warning, critical])?;
+    if expired > 0 {
+        drop_orphans(tx, sink, now)?;
     }
     Ok(())
 }
 
 /// The delivery whose turn it is: number, message, group. What ends a trouble
-/// never overtakes what began it.
+/// never overtakes what began it. When the program is about to end, whatever
+/// has a long wait before it is tried once more at once.
 fn candidate(
     tx: &Transaction<'_>,
     sink: &str,
     now: i64,
     closing: bool,
 ) -> Result<Option<(i64, Option<String>, String)>> {
-    Ok(tx
-        .prepare_cached(
+    let found: Option<(i64, Option<String>, String)> = tx
+        .prepare_cached(&format!(
             "SELECT id, message, grouping FROM delivery d
-             WHERE sink = ?1 AND state = 'pending' AND retry <= ?2
-             AND (due <= ?2 OR ?3 OR message IS NOT NULL)
-             AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.fingerprint = d.fingerprint
-                 AND e.episode = d.episode AND e.sink = d.sink AND e.id < d.id
-                 AND e.message IS NOT d.message AND e.state IN ('pending', 'sending'))
-             ORDER BY urgent DESC, id LIMIT 1",
-        )?
+             WHERE sink = ?1 AND state = 'pending'
+             AND (retry <= ?2 OR ?3 AND retry > ?2 + {LAST_WAIT})
+             AND (due <= ?2 OR ?3 OR message IS NOT NULL) AND NOT {WAITS}
+             ORDER BY urgent DESC, id LIMIT 1"
+        ))?
         .query_row(params![sink, now, closing], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
-        .optional()?)
+        .optional()?;
+    match found {
+        Some((id, None, _)) => first_of_trouble(tx, id).map(Some),
+        begun => Ok(begun),
+    }
+}
+
+/// The first of what a sink is yet to be told of the trouble that this
+/// delivery is about.
+fn first_of_trouble(tx: &Transaction<'_>, id: i64) -> Result<(i64, Option<String>, String)> {
+    let row = tx
+        .prepare_cached(
+            "SELECT e.id, e.grouping FROM delivery d JOIN delivery e
+             ON e.fingerprint = d.fingerprint AND e.episode = d.episode AND e.sink = d.sink
+             WHERE d.id = ?1 AND e.state = 'pending' AND e.message IS NULL ORDER BY e.id LIMIT 1",
+        )?
+        .query_row([id], |row| Ok((row.get(0)?, None, row.get(1)?)))?;
+    Ok(row)
 }
 
 /// Makes a message of what the group has to say, and gives its key: that of
@@ -747,12 +869,12 @@ fn leased(tx: &Transaction<'_>, message: String, grouping: String) -> Result<Lea
     Ok(leased)
 }
 
-/// When the sink is to look again.
+/// When the sink is to look again; none if that depends on other processes.
 fn next_due(tx: &Transaction<'_>, sink: &str, closing: bool) -> Result<Option<i64>> {
     Ok(tx
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT min(max(retry, CASE WHEN ?2 OR message IS NOT NULL THEN 0 ELSE due END))
-             FROM delivery WHERE sink = ?1 AND state = 'pending'",
-        )?
+             FROM delivery d WHERE sink = ?1 AND state = 'pending' AND NOT {WAITS}"
+        ))?
         .query_row(params![sink, closing], |row| row.get(0))?)
 }

@@ -76,7 +76,7 @@ const MIGRATIONS: &[&str] = &["
         error TEXT,
         remote TEXT
     ) STRICT;
-    CREATE INDEX delivery_open ON delivery (sink, state) WHERE state IN ('pending', 'held', 'sending');
+    CREATE INDEX delivery_in_state ON delivery (state, sink);
     CREATE INDEX delivery_of_alert ON delivery (alert);
     CREATE INDEX delivery_of_trouble ON delivery (fingerprint, episode, sink);
     CREATE INDEX delivery_of_message ON delivery (message);
@@ -110,12 +110,14 @@ const MIGRATIONS: &[&str] = &["
 /// Sets the connection up and brings the tables up to date.
 pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
     connection.busy_timeout(BUSY)?;
-    // A file that is something else must not be touched.
-    let (application, version) = identity(connection)?;
-    let empty: bool =
-        connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
-            row.get(0)
-        })?;
+    // A file that is something else must not be touched. In one transaction,
+    // because another process may be about to make the tables.
+    let look = connection.transaction()?;
+    let (application, version) = identity(&look)?;
+    let empty: bool = look.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
+        row.get(0)
+    })?;
+    drop(look);
     if application != APPLICATION && !empty {
         return Err(LedgerError("it is another program's database".to_owned()));
     }

@@ -185,5 +185,8 @@ fn plain(mut config: Config) -> Config {
             };
         }
     }
+    for sink in &mut config.sinks {
+        sink.at = Default::default();
+    }
     config
 }

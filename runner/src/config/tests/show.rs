@@ -58,6 +58,11 @@ restarts = true                  # default
 style = "auto"                   # default
 color = "auto"                   # default
 
+[delivery]
+inhibit = true                   # default
+# ledger is not set
+flush = "20s"                    # default
+
 [file]
 # path is not set
 
