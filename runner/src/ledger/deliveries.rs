@@ -608,6 +608,18 @@ impl Ledger {
         })
     }
 
+    /// Lets a sink be tried that was switched off.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn switch_on(&self, sink: &str) -> Result<()> {
+        self.write(Durability::Process, |tx| {
+            tx.execute("UPDATE sink SET broken = NULL WHERE name = ?1", [sink])?;
+            Ok(())
+        })
+    }
+
     /// Takes back what dead processes were sending: it may have arrived.
     ///
     /// # Errors
