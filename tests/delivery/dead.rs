@@ -14,7 +14,10 @@ use crate::server::{Reply, Server};
 fn log(rows: u32) -> String {
     let mut log = NAN.to_owned();
     for step in 3..rows {
-        let _ = writeln!(log, "{{\"step\": {step}, \"loss\": 1.5, \"lr\": 0.001}}");
+        let _ = writeln!(
+            log,
+            "{{\"step\": {step}, \"lr\": 0.001, \"grad_norm\": 1.5}}"
+        );
     }
     log
 }
@@ -57,7 +60,12 @@ fn the_stream_passes_a_dead_sink() {
         stdin
     });
     let mut passed = vec![0; log.len()];
-    child.stdout.as_mut().unwrap().read_exact(&mut passed).unwrap();
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut passed)
+        .unwrap();
     assert!(passed == log.as_bytes(), "the output is not the input");
     assert_eq!(hole.holding(), 1);
     let peak = memory_peak(&child);
@@ -82,7 +90,10 @@ fn the_stream_passes_a_dead_sink() {
     assert_eq!(resend.code, Some(exit::OK.into()));
     let requests = hole.requests();
     assert_eq!(requests.len(), 2);
-    assert_eq!(requests[0].header("webhook-id"), requests[1].header("webhook-id"));
+    assert_eq!(
+        requests[0].header("webhook-id"),
+        requests[1].header("webhook-id")
+    );
     assert_eq!(requests[0].alerts(), requests[1].alerts());
 
     // Somebody is there again.

@@ -9,8 +9,6 @@ use std::thread;
 use runwatch::ledger::Ledger;
 use tempfile::TempDir;
 
-use crate::server::Server;
-
 const BINARY: &str = env!("CARGO_BIN_EXE_runwatch");
 
 /// No detector but rules and NaNs: they start fast.
@@ -127,12 +125,6 @@ pub(crate) fn webhook(name: &str, more: &str) -> String {
         "[sinks.{name}]\ntype = \"webhook\"\nurl = \"env:{variable}\"\nallow-http = true\n\
          allow-private = true\n{more}\n"
     )
-}
-
-/// A place with one webhook, `team`.
-pub(crate) fn with_team(server: &Server, delivery: &str) -> Place {
-    let config = format!("{LEAN}[delivery]\n{delivery}\n{}", webhook("team", ""));
-    Place::new(&config).env("TEAM", &server.url("/"))
 }
 
 /// The most memory that a running process has had, in MiB.

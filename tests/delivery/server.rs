@@ -124,10 +124,6 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     /// All requests so far, in the order in which they came.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.clone()
@@ -191,7 +187,12 @@ impl Shared {
     }
 
     fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let request = read(&mut stream)?;
+        let request = match read(&mut stream) {
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return write(&mut stream, 400, &[], "this is no HTTP");
+            }
+            request => request?,
+        };
         let (number, reply) = {
             let mut state = self.lock();
             let number = state.requests.len();

@@ -9,8 +9,8 @@ use runwatch::exit;
 use crate::place::{LEAN, Place, drain, finish, memory_peak, webhook};
 use crate::server::Server;
 
-const RUNS: u32 = 50;
-const STEPS: u32 = 100;
+const RUNS: u32 = 10;
+const STEPS: u32 = 500;
 /// Rules, of which so many are criticals.
 const RULES: (u32, u32) = (20, 4);
 
@@ -36,7 +36,10 @@ fn log() -> String {
     for step in 0..STEPS {
         for run in 0..RUNS {
             let x = if step % 2 == 0 { 100 } else { -1 };
-            let _ = writeln!(log, "{{\"run\": \"run-{run}\", \"step\": {step}, \"x\": {x}}}");
+            let _ = writeln!(
+                log,
+                "{{\"run\": \"run-{run}\", \"step\": {step}, \"x\": {x}}}"
+            );
         }
     }
     log + "{\"run\": \"last\", \"step\": 1, \"loss\": NaN}\n"
