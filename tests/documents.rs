@@ -148,6 +148,12 @@ fn the_detectors_are_described() {
 }
 
 #[test]
+fn the_sinks_are_described() {
+    let reference = printed(runwatch().args(["sink", "docs"]));
+    generated("docs/sinks.md", "sinks", &reference);
+}
+
+#[test]
 fn the_example_of_a_configuration_is_valid() {
     let text = document("docs/configuration.md");
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -100,6 +100,7 @@ fn finding(f: sdk::Finding) -> RowFinding {
         values: f.values,
         halt: None,
         gather: false,
+        route: None,
     };
     (row, finding)
 }

@@ -135,6 +135,26 @@ pub struct Alert {
     /// The route that the detector would have it take; the configuration says
     /// whether there is one of this name.
     pub route: Option<String>,
+    /// How the metric that it is about came there.
+    pub recent: Option<Recent>,
+}
+
+/// The last values of a metric, up to the alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recent {
+    /// The metric, as in the alert's values.
+    pub metric: String,
+    /// The values, the newest last; `null` for one that is not finite.
+    #[serde(deserialize_with = "nulls_as_nan")]
+    pub values: Vec<f64>,
+}
+
+fn nulls_as_nan<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(values
+        .into_iter()
+        .map(|value| value.unwrap_or(f64::NAN))
+        .collect())
 }
 
 fn values_as_map<S: Serializer>(values: &[(String, f64)], to: S) -> Result<S::Ok, S::Error> {

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod load;
 pub mod names;
 pub mod pipeline;
+mod recent;
 pub mod record;
 pub mod sandbox;
 pub mod secret;

@@ -10,6 +10,7 @@ use crate::decode::Interests;
 use crate::detect::{Detect, Event, Failure, Next, What};
 use crate::judge::{HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
+use crate::recent::Tails;
 use crate::record::{NO_RANK, Run, RunBatch, RunId, Segment};
 
 /// Rows that are worth a segment of their own: enough that a call of a detector
@@ -24,6 +25,8 @@ pub struct Pipeline {
     ends: Vec<Option<End>>,
     runs: Arc<Vec<Run>>,
     input: Arc<str>,
+    /// How metrics came where they are.
+    tails: Tails,
     /// Faults by detector, and whether any was quarantined.
     faults: Vec<u64>,
     quarantined: bool,
@@ -45,6 +48,7 @@ impl Pipeline {
             ends: Vec::new(),
             runs: Arc::default(),
             input: "".into(),
+            tails: Tails::default(),
             faults: Vec::new(),
             quarantined: false,
         }
@@ -155,10 +159,19 @@ impl Pipeline {
         for event in events {
             walk.until(event.order, &mut self.judge, alerts);
             let batch = batch_of[event.run as usize].map(|at| &segment.batches[at]);
+            let (told, row) = (alerts.len(), event.row);
             self.event(event, batch, alerts);
+            if let (Some(batch), Some(row)) = (batch, row) {
+                let step = batch.steps.get(row as usize).copied();
+                // Those that waited for other ranks are of an earlier row.
+                for alert in alerts[told..].iter_mut().filter(|it| it.step == step) {
+                    alert.recent = self.tails.of(alert, &segment.metrics, batch, row);
+                }
+            }
         }
         walk.until(u32::MAX, &mut self.judge, alerts);
         for batch in &segment.batches {
+            self.tails.keep(batch);
             if let (Some(&step), Some(&time)) = (batch.steps.last(), batch.times.last()) {
                 self.ends[batch.run as usize] = Some(End { step, time });
             }

@@ -13,6 +13,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
 /// The longest secret; what is longer is a wrong file.
@@ -194,7 +196,9 @@ fn remember(value: &str, reference: &str) {
     let shown = format!("<secret:{reference}>");
     let mut new = Vec::new();
     for part in parts(value) {
-        for form in [part.to_owned(), in_json(part), in_url(part)] {
+        let written = [part.to_owned(), in_json(part), in_url(part)];
+        let forms = written.into_iter().chain(in_base64(part));
+        for form in forms.chain(from_url(part)) {
             if form.len() >= SCRUBBED_FROM && !new.contains(&form) {
                 new.push(form);
             }
@@ -254,6 +258,37 @@ pub fn in_url(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// What percent-encoding stands for, if there is any: a receiver that quotes
+/// its own address has decoded it.
+fn from_url(text: &str) -> Option<String> {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let code = piece.get(..2).map(|code| u8::from_str_radix(code, 16));
+        match (code, piece.get(2..)) {
+            (Some(Ok(byte)), Some(rest)) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(rest.as_bytes());
+            }
+            _ => return None,
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// In base64 wherever it stands in a longer text, as in the header of basic
+/// authentication: a form for each place in a group of three bytes, without the
+/// characters in which its neighbours have a part.
+fn in_base64(text: &str) -> impl Iterator<Item = String> {
+    (0..3).map(move |before| {
+        let mut bytes = Zeroizing::new(vec![0; before]);
+        bytes.extend_from_slice(text.as_bytes());
+        let own = (before * 8).div_ceil(6)..bytes.len() * 8 / 6;
+        let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*bytes));
+        encoded.get(own).unwrap_or_default().to_owned()
+    })
 }
 
 /// The text with `<secret:env:NAME>` in the place of every secret that was
@@ -337,6 +372,31 @@ mod tests {
         let command = secret("cmd:printf 'can'; printf 'ary\"3\"'");
         assert_eq!(*command.read().unwrap(), "canary\"3\"");
         assert!(!scrub(r#"{"key":"canary\"3\""}"#).contains("canary"));
+    }
+
+    #[test]
+    fn what_an_encoding_hides_is_scrubbed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("url"),
+            "https://x.example/?token=lorem-ipsum-4%3D",
+        )
+        .unwrap();
+        let file = Secret::from_reference("file:url", None, dir.path()).unwrap();
+        file.read().unwrap();
+        for user in ["", "a", "me", "you", "nobody"] {
+            use base64::engine::general_purpose::STANDARD;
+            let basic = STANDARD.encode(format!("{user}:lorem-ipsum-4%3D!"));
+            let shown = scrub(&basic).into_owned();
+            let inner = STANDARD_NO_PAD.encode(format!("{user}:lorem-ipsum"));
+            // The last characters depend on what follows.
+            assert!(
+                !shown.contains(&inner[inner.len() - 12..inner.len() - 2]),
+                "{shown}"
+            );
+        }
+        let decoded = scrub("no such token: lorem-ipsum-4=").into_owned();
+        assert!(!decoded.contains("lorem-ipsum"), "{decoded}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #[path = "../common/hostile.rs"]
 mod fixture;
 
+mod airgap;
 mod chunks;
 mod commands;
 mod decode;
@@ -21,5 +22,9 @@ mod inputs;
 mod passthrough;
 mod review;
 mod rules;
+mod secrets;
+mod server;
+mod silences;
+mod sinks;
 mod streams;
 mod support;

@@ -207,7 +207,7 @@ impl Test {
 
 const BINARY: &str = env!("CARGO_BIN_EXE_runwatch");
 
-fn shared_cache() -> PathBuf {
+pub(crate) fn shared_cache() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache");
     std::fs::create_dir_all(&folder).unwrap();
     folder

@@ -11,6 +11,7 @@ use super::Outcome;
 use super::options::Configured;
 use super::output::{count, print, say};
 use crate::config;
+use crate::deliver::routes::Route;
 use crate::exit::{Ending, Failure};
 use crate::load::Loader;
 
@@ -92,6 +93,13 @@ fn run_check(args: &Check) -> Outcome {
     let loaded = args.configured.load()?;
     let loader = Loader::new().map_err(|error| Failure::new(Ending::Detector, error))?;
     let detectors = loader.enabled(&loaded.config, |note| say(&format!("note: {note}")))?;
+    let routes = &loaded.config.routes;
+    if !routes.is_empty() && !routes.iter().any(Route::takes_everything) {
+        say(
+            "note: an alert that no route takes is kept and not sent; a last `[[routes]]` without \
+             `match` takes what is left",
+        );
+    }
     let from = loaded
         .file
         .as_deref()

@@ -11,6 +11,7 @@ mod live;
 mod logs;
 mod options;
 mod output;
+mod panics;
 mod progress;
 mod review;
 mod route;
@@ -68,6 +69,7 @@ type Outcome = Result<Ending, Failure>;
 /// Parses the command line, does what it says, and gives the exit code.
 #[must_use]
 pub fn main() -> u8 {
+    panics::scrub_messages();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

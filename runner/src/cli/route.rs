@@ -10,9 +10,9 @@ use clap::{Args as ClapArgs, Subcommand};
 use super::Outcome;
 use super::delivery::{self, Kept, Named};
 use super::output::print;
-use crate::alert::Alert;
+use crate::alert::{Alert, State};
 use crate::config::Config;
-use crate::deliver::dispatch::Policy;
+use crate::deliver::dispatch::{Gate, Policy};
 use crate::deliver::matcher::{Facts, Matcher};
 use crate::deliver::post::wall_clock;
 use crate::deliver::routes::{Explained, Route, Why, group_key};
@@ -102,9 +102,8 @@ fn explanation(alert: &Alert, policy: &Policy, ledger: Option<&Ledger>) -> Strin
     }
     for chosen in policy.routes.of(&facts) {
         let gate = policy.sinks.iter().find(|gate| gate.sink == chosen.sink);
-        if let Some(gate) = gate.filter(|gate| alert.severity < gate.min_severity) {
-            let (sink, least) = (&gate.sink, gate.min_severity.name());
-            _ = writeln!(text, "sink {sink}: not sent, its min-severity is {least}");
+        if let Some(why) = gate.and_then(|gate| kept_out(gate, alert)) {
+            _ = writeln!(text, "sink {}: not sent, {why}", chosen.sink);
         }
     }
     let silences: Vec<Silence> = ledger
@@ -117,6 +116,15 @@ fn explanation(alert: &Alert, policy: &Policy, ledger: Option<&Ledger>) -> Strin
         _ = writeln!(text, "held back now: {mute}");
     }
     text
+}
+
+/// Why a sink does not let an alert in.
+fn kept_out(gate: &Gate, alert: &Alert) -> Option<String> {
+    if alert.severity < gate.min_severity {
+        return Some(format!("its min-severity is {}", gate.min_severity.name()));
+    }
+    let over = alert.state == State::Resolved && !gate.takes_resolved;
+    over.then(|| "it cannot show that a trouble is over".to_owned())
 }
 
 fn why(explained: &Explained<'_>) -> String {
@@ -158,6 +166,10 @@ fn previews(alert: &Alert, config: &Config, policy: &Policy, sinks: Vec<Named>) 
         let Some(chosen) = chosen.iter().find(|chosen| chosen.sink == name) else {
             continue;
         };
+        let gate = policy.sinks.iter().find(|gate| gate.sink == name);
+        if gate.is_some_and(|gate| kept_out(gate, alert).is_some()) {
+            continue;
+        }
         let message = Message {
             id: alert.id.clone(),
             group: group_key(chosen.route, chosen.position, &facts),

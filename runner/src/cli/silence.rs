@@ -13,7 +13,7 @@ use crate::deliver::matcher::{Matcher, parse_all};
 use crate::deliver::post::wall_clock;
 use crate::deliver::silence::{Silence, Until, ceiling};
 use crate::exit::{Ending, Failure};
-use crate::ledger::LedgerError;
+use crate::ledger::{Ledger, LedgerError};
 
 /// Keep alerts from being sent for a while; they are still shown and kept
 ///
@@ -164,18 +164,31 @@ fn run_list(args: &List) -> Outcome {
 fn run_remove(args: &Remove) -> Outcome {
     let (_, ledger) = args.kept.open()?;
     for id in &args.ids {
+        let id = meant(&ledger, id)?;
         let removed = ledger
-            .remove_silence(id, wall_clock())
+            .remove_silence(&id, wall_clock())
             .map_err(|error| unusable(&error))?;
-        if removed.is_empty() {
-            return Err(wrong(&format!("there is no silence `{id}`"))
-                .hint("`runwatch silence list` shows those that there are"));
-        }
         for id in removed {
             say(&format!("ended {id}"));
         }
     }
     Ok(Ending::Fine)
+}
+
+/// The only silence whose id begins like this. An empty text, such as of a
+/// variable that is not set, means none of them.
+fn meant(ledger: &Ledger, begin: &str) -> Result<String, Failure> {
+    let silences = ledger.silences(false).map_err(|error| unusable(&error))?;
+    let ids = silences.into_iter().map(|(id, _)| id);
+    let mut found: Vec<String> = ids.filter(|id| id.starts_with(begin)).collect();
+    let hint = "`runwatch silence list` shows those that there are";
+    match (found.pop(), found.is_empty()) {
+        (Some(id), true) if !begin.is_empty() => Ok(id),
+        (Some(_), false) if !begin.is_empty() => {
+            Err(wrong(&format!("several silences begin with `{begin}`")).hint(hint))
+        }
+        _ => Err(wrong(&format!("there is no silence `{begin}`")).hint(hint)),
+    }
 }
 
 fn wrong(what: &str) -> Failure {
@@ -199,6 +212,9 @@ fn until(end: &End, now: i64) -> Result<Until, Failure> {
             wrong(&format!("`{text}` is no time"))
                 .hint("write it with its offset: 2026-11-22T18:00:00+01:00, or …Z")
         })?;
+        if time.as_millisecond() <= now {
+            return Err(wrong(&format!("`{text}` is over already")));
+        }
         return Ok(Until::Time(time.as_millisecond()));
     }
     Ok(match end.until_step {

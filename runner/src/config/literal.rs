@@ -19,6 +19,15 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Whether a text looks as if it held a token, and must not be quoted: an
+/// address with a user or a query, or a long piece with digits.
+pub(crate) fn may_hold_a_token(text: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || "-_=+".contains(c);
+    let token = |piece: &str| piece.len() >= 16 && piece.bytes().any(|byte| byte.is_ascii_digit());
+    let address = text.contains("://") && text.contains(['@', '?', '#']);
+    address || text.split(|c| !part(c)).any(token)
+}
+
 /// A key as TOML: bare where that is possible, else quoted.
 pub(crate) fn key(name: &str) -> Cow<'_, str> {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::{Problem, did_you_mean, list_names};
 use super::kind::{self, Kind, boolean, choice, duration};
-use super::literal::printable;
+use super::literal::{may_hold_a_token, printable};
 use super::origin::Origin;
 use super::reader::Reader;
 use super::tree::{Node, Table, Value};
@@ -178,8 +178,14 @@ impl Section<'_> {
             return;
         };
         for name in sinks.iter().filter(|name| !known.contains(name)) {
-            let message = format!("there is no sink `{}`", printable(name));
             let names = || known.iter().map(String::as_str);
+            if may_hold_a_token(name) {
+                let hint = "write its address into `[sinks.NAME]`, and the name here".to_owned();
+                let problem = Problem::new(&node.at, "this is no name of a sink");
+                self.reader.problems.push(problem.hint(Some(hint)));
+                continue;
+            }
+            let message = format!("there is no sink `{}`", printable(name));
             let hint = did_you_mean(name, names()).unwrap_or_else(|| match known {
                 [] => format!("write `[sinks.{}]` with a `type`", printable(name)),
                 _ => format!("there are {}", list_names(names())),

@@ -57,7 +57,7 @@ pub(super) fn read(reader: &mut Reader, folders: &Folders) -> Vec<Sink> {
             }
             other => {
                 let name = printable(&name);
-                let message = format!("`sinks.{name}` must be a table, not {}", other.found());
+                let message = format!("`sinks.{name}` must be a table, not {}", shape(other));
                 let hint = "write `[sinks.NAME]`, and below it `type = \"…\"`".to_owned();
                 let problem = Problem::new(&node.key, message).hint(Some(hint));
                 reader.problems.push(problem);
@@ -122,7 +122,10 @@ impl Section<'_> {
             .read(&self.section, "type", node, &kind::name())?;
         let found = sinks::kind(&text);
         if found.is_none() {
-            let message = format!("there is no type of sink `{}`", printable(&text));
+            let message = match literal::may_hold_a_token(&text) {
+                true => "this is no type of sink".to_owned(),
+                false => format!("there is no type of sink `{}`", printable(&text)),
+            };
             let hint = did_you_mean(&text, names())
                 .unwrap_or_else(|| format!("there are {}", list_names(names())));
             let problem = Problem::new(&node.at, message).hint(Some(hint));
@@ -294,7 +297,7 @@ impl Section<'_> {
         let Value::Table(table) = &node.value else {
             let message = format!(
                 "`{name}` must be a table of texts, not {}",
-                node.value.found()
+                shape(&node.value)
             );
             let hint = format!("write {name} = {{ \"name\" = \"value\" }}");
             self.reader
@@ -323,6 +326,14 @@ impl Section<'_> {
             pairs.push((key.clone(), Arc::new(secret)));
         }
         Some(pairs)
+    }
+}
+
+/// What a value is, without a word of it: it stands where a secret may.
+fn shape(value: &Value) -> String {
+    match value.text() {
+        Some(_) => "a text".to_owned(),
+        None => value.found(),
     }
 }
 

@@ -68,6 +68,9 @@ impl Value {
     /// The value in a message that says what was found.
     pub(crate) fn found(&self) -> String {
         match self {
+            Self::Text(text) | Self::Bare(text) if literal::may_hold_a_token(text) => {
+                "this text, which may hold a secret".to_owned()
+            }
             Self::Text(text) | Self::Bare(text) => {
                 let short: String = text.chars().take(40).collect();
                 let dots = if short.len() < text.len() { "…" } else { "" };

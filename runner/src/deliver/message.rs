@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::sparkline::sparkline;
 use crate::alert::{Alert, Severity, State};
 
 /// One or more alerts of the same group, in the order in which they were made.
@@ -272,6 +273,10 @@ impl Entry {
             .into_iter()
             .map(|(name, value)| format!("{name}: {value}"))
             .collect();
+        if let Some(recent) = &self.alert.recent {
+            let line = sparkline(&recent.values);
+            text.push_str(&format!("\n{}: {line}", one_line(&recent.metric)));
+        }
         text.push_str(&format!("\n{}", facts.join(" · ")));
         text
     }

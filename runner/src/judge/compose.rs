@@ -70,6 +70,7 @@ impl Letterhead<'_> {
             first_step: episode.first_step,
             count: episode.count,
             route: finding.route,
+            recent: None,
         }
     }
 

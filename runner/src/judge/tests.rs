@@ -148,6 +148,7 @@ fn first_alert_has_everything() {
         first_step: Some(7),
         count: 1,
         route: None,
+        recent: None,
     };
     assert_eq!(*alert, expected);
 }

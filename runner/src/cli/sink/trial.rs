@@ -107,6 +107,7 @@ fn message(severity: Severity, sink: &str) -> Message {
         first_step: Some(2404),
         count: 1,
         route: None,
+        recent: None,
     };
     Message {
         id: id(),

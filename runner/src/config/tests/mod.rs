@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::{Config, ConfigError, Detector, Flags, Loaded, Place, Value, load, resolve};
 use crate::describe::{Description, Kind, ParameterSpec};
 
+mod delivery;
 mod documentation;
 mod errors;
 mod layers;

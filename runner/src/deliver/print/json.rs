@@ -75,7 +75,8 @@ mod tests {
             r#""message":"loss was 2.31 at step 2403 and is NaN at step 2404.","#,
             r#""recommendation":"Stop the run, go back to the last good checkpoint, and lower "#,
             r#"the learning rate.","values":{"loss":null,"last":2.31},"#,
-            r#""location":{"input":"train.log","line":17},"first_step":2404,"count":1,"route":null}"#,
+            r#""location":{"input":"train.log","line":17},"first_step":2404,"count":1,"route":null,"#,
+            r#""recent":{"metric":"loss","values":[2.4,2.31,null]}}"#,
             "\n",
         );
         assert_eq!(written(&sample()), golden);

@@ -16,7 +16,7 @@ use std::fmt;
 use std::io;
 
 #[cfg(test)]
-pub(in crate::deliver) use self::sample::sample;
+pub(crate) use self::sample::sample;
 pub use self::spooler::{Report, Spooler};
 use crate::alert::Alert;
 

@@ -1,9 +1,9 @@
 //! An alert for tests.
 
-use crate::alert::{Alert, Location, SCHEMA, Severity, State};
+use crate::alert::{Alert, Location, Recent, SCHEMA, Severity, State};
 
 /// An alert with something in every field.
-pub(in crate::deliver) fn sample() -> Alert {
+pub(crate) fn sample() -> Alert {
     Alert {
         id: "0123456789abcdef0123456789abcdef".to_owned(),
         schema: SCHEMA,
@@ -33,5 +33,9 @@ pub(in crate::deliver) fn sample() -> Alert {
         first_step: Some(2404),
         count: 1,
         route: None,
+        recent: Some(Recent {
+            metric: "loss".to_owned(),
+            values: vec![2.4, 2.31, f64::NAN],
+        }),
     }
 }

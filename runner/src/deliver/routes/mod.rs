@@ -113,6 +113,17 @@ impl Why<'_> {
     }
 }
 
+impl Route {
+    /// Whether it takes every alert that gets to it.
+    #[must_use]
+    pub fn takes_everything(&self) -> bool {
+        let everything = self
+            .min_severity
+            .is_none_or(|least| least == Severity::Info);
+        self.matchers.is_empty() && everything
+    }
+}
+
 impl Routes {
     /// These routes; if there are none, one that takes everything to all sinks.
     #[must_use]

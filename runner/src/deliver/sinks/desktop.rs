@@ -10,6 +10,7 @@ use crate::alert::Severity;
 use crate::deliver::command;
 use crate::deliver::text::{clean, clean_line, cut_chars};
 use crate::deliver::{Entry, Message, Outcome, Pace, Sink};
+use crate::secret::scrub;
 
 pub(super) const KIND: Kind = Kind {
     name: "desktop",
@@ -149,7 +150,8 @@ impl Sink for Desktop {
             }
             Err(error) => return Outcome::Broken(format!("cannot start `{program}`: {error}")),
         };
-        let output = clean_line(&ended.output);
+        let output = scrub(&ended.output);
+        let output = clean_line(&output);
         let said = cut_chars(&output, BODY_CHARS);
         match ended.status {
             // Whether anybody sees it, nobody can say.

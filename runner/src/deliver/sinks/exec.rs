@@ -12,6 +12,7 @@ use crate::alert::State;
 use crate::deliver::command::{self, Ended};
 use crate::deliver::text::{clean, clean_line, cut_bytes, cut_chars};
 use crate::deliver::{Entry, Key, Message, Outcome, Settings, Sink, Takes};
+use crate::secret::scrub;
 
 pub(super) const KIND: Kind = Kind {
     name: "exec",
@@ -86,7 +87,9 @@ impl Sink for Exec {
 
 impl Exec {
     fn outcome(&self, ended: &Ended) -> Outcome {
-        let output = clean_line(&ended.output);
+        // Before it is cut: half a secret would not be known.
+        let output = scrub(&ended.output);
+        let output = clean_line(&output);
         let said = match &*cut_chars(&output, OUTPUT_CHARS) {
             "" => String::new(),
             output => format!(": {output}"),

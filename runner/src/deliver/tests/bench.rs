@@ -117,6 +117,7 @@ pub(super) fn alert(key: &str, severity: Severity, state: State) -> Alert {
         title: key.to_owned(),
         // NaN equals nothing, itself included.
         values: vec![("loss".to_owned(), 2.31)],
+        recent: None,
         ..sample()
     }
 }

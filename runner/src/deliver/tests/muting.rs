@@ -294,3 +294,30 @@ fn the_end_of_a_run_gives_up_what_is_held() {
         "{effect:?}"
     );
 }
+
+#[test]
+fn the_end_of_a_run_is_told_whatever_mutes_the_trouble_by_then() {
+    let mut bench = Bench::new(to(&["a"]));
+    bench
+        .send(0, [firing("x", Warning)])
+        .send(100, [firing("x", Info)])
+        .ended(200);
+    bench.silence("s1", "detector=x", Until::Time(START + HOUR * 1000));
+    bench.until(300);
+    // Of several alerts of a trouble the last one is told.
+    assert_eq!(
+        bench.told("a"),
+        ["5 x WARNING", "105 x INFO", "205 x ENDED"]
+    );
+    let ended = &bench.tried("a")[2].message.entries[0].alert;
+    assert_eq!(ended.severity, Info);
+}
+
+#[test]
+fn what_was_held_for_longer_than_its_age_limit_is_told_when_released() {
+    let mut bench = Bench::new(to(&["a"]));
+    bench.tick = 60_000;
+    bench.silence("s1", "detector=x", Until::Time(START + 8 * HOUR * 1000));
+    bench.send(0, [firing("x", Warning)]).until(8 * HOUR + 10);
+    assert_eq!(bench.told("a"), ["28800 x WARNING"]);
+}

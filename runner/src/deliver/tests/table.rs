@@ -18,7 +18,7 @@ enum Stands {
     Sent,
     /// A warning, and that it is over.
     Over,
-    /// A warning is held back by a silence that has just ended.
+    /// A warning is held back by a silence that is about to end.
     Held,
     /// A warning waits for its group.
     Pending,
@@ -126,7 +126,6 @@ fn policy() -> Policy {
 /// A bench where the trouble stands so, and the second at which it does.
 fn bench_where(stands: Stands) -> (Bench, i64) {
     let mut bench = Bench::new(policy());
-    bench.tick = 10_000;
     let warning = || firing("x", Warning);
     let at = match stands {
         Stands::None => 100,
@@ -139,7 +138,7 @@ fn bench_where(stands: Stands) -> (Bench, i64) {
             200
         }
         Stands::Held => {
-            bench.silence("before", "detector=x", Until::Time(START + 99_000));
+            bench.silence("before", "detector=x", Until::Time(START + 99_500));
             bench.send(95, [warning()]);
             99
         }
@@ -187,7 +186,10 @@ fn run(stands: Stands, event: Event, mute: Mute) -> String {
         (_, Some(news)) if stands == Stands::Over => bench.send(at, [again(news)]),
         (_, Some(news)) => bench.send(at, [news]),
         (Event::End, _) => bench.ended(at),
-        _ => bench.until(5 * HOUR),
+        _ => {
+            bench.until(at + 60).tick = 60_000;
+            bench.until(5 * HOUR)
+        }
     };
     bench.until(at.max(bench.second()) + 300);
     let made = bench.deliveries("a").into_iter().skip(before);

@@ -7,6 +7,7 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 
 use crate::alert::Severity;
+use crate::deliver::sparkline::sparkline;
 use crate::deliver::text::{clean, clean_line, cut_bytes, cut_chars};
 use crate::deliver::{Entry, Form, Message};
 
@@ -172,6 +173,14 @@ fn block(entry: &Entry) -> String {
             "<p class=\"box\" style=\"margin:8px 0;padding:8px 12px;border-radius:6px;\
              background-color:#f2f4f7;color:#101828\"><strong>What to do:</strong> {}</p>\n",
             escaped(&alert.recommendation, TEXT_CHARS)
+        ));
+    }
+    if let Some(recent) = &alert.recent {
+        html.push_str(&format!(
+            "<p style=\"margin:8px 0\">{} <span style=\"font-family:monospace;letter-spacing:1px\">\
+             {}</span></p>\n",
+            escaped(&clean_line(&recent.metric), LINE_CHARS),
+            sparkline(&recent.values)
         ));
     }
     let values = alert.values.iter().take(VALUES);

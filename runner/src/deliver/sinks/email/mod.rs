@@ -257,7 +257,8 @@ fn login(
 
 /// `name`, `name:port`, `[2001:db8::1]:port`.
 fn host_and_port(text: &str, encryption: Encryption) -> Result<(String, u16), String> {
-    let wrong = || format!("`{text}` is not a server: write `name` or `name:port`");
+    // Not quoted: it may be a URL with a password.
+    let wrong = || "`server` is not one: write `name` or `name:port`".to_owned();
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => rest.split_once(']').ok_or_else(wrong)?,
         None => text.split_at(text.find(':').unwrap_or(text.len())),

@@ -14,7 +14,7 @@ use lettre::transport::smtp::response::{Response, Severity};
 
 use crate::deliver::Outcome;
 use crate::deliver::text::{clean_line, cut_chars};
-use crate::secret::Secret;
+use crate::secret::{Secret, scrub};
 
 /// Characters of a server's answer in an error.
 const REPLY_CHARS: usize = 300;
@@ -206,7 +206,13 @@ impl Drop for Session {
 fn written(reply: &Response) -> String {
     let text: Vec<&str> = reply.message().collect();
     let text = format!("{} {}", reply.code(), text.join(" "));
-    cut_chars(&clean_line(text.trim()), REPLY_CHARS).into_owned()
+    legible(&text)
+}
+
+/// One line of what a server said. Secrets that it echoes are replaced first:
+/// the half that a cut leaves would not be known.
+fn legible(text: &str) -> String {
+    cut_chars(&clean_line(scrub(text).trim()), REPLY_CHARS).into_owned()
 }
 
 fn code(error: &Error) -> Option<u16> {
@@ -214,8 +220,7 @@ fn code(error: &Error) -> Option<u16> {
 }
 
 fn outcome(step: Step, error: &Error) -> Outcome {
-    let why = error.to_string();
-    let why = cut_chars(&clean_line(&why), REPLY_CHARS).into_owned();
+    let why = legible(&error.to_string());
     match code(error) {
         Some(code) => refused(step, code, why),
         None => lost(step, why),

@@ -230,6 +230,7 @@ fn samples() -> [(Message, &'static str); 2] {
         first_step: Some(2404),
         count: 1,
         route: None,
+        recent: None,
     };
     let bare = Alert {
         rank: None,
