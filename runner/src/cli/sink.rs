@@ -15,7 +15,7 @@ use super::output::{count, print, say};
 use crate::config::units::parse_duration;
 use crate::config::{Config, Sink as Configured, did_you_mean, list_names};
 use crate::deliver::dispatch::Dispatch;
-use crate::deliver::post::{Post, wall_clock};
+use crate::deliver::post::{Post, take_back, wall_clock};
 use crate::deliver::sinks::KINDS;
 use crate::exit::{Ending, Failure};
 use crate::ledger::{Ledger, SinkState};
@@ -146,6 +146,8 @@ fn run_resend(args: &Resend) -> Outcome {
     let since = since(args.since.as_deref())?;
     let mut sinks = Vec::new();
     let mut waiting = 0;
+    // What a watch was still sending when it ended waits, too.
+    take_back(&ledger, wall_clock());
     for sink in chosen {
         sinks.push((sink.name.clone(), args.kept.delivering.sink(sink)?));
         waiting += ledger

@@ -83,9 +83,10 @@ pub fn builtin() -> Vec<Rule> {
             RUN,
         ),
         // What the worst of a detector's findings says need not be said more
-        // mildly. The runner's own alerts are each about something else.
+        // mildly. The runner's own alerts are each about something else, and so
+        // are the rules that a user wrote.
         rule(
-            "severity=critical,detector!=runwatch",
+            "severity=critical,detector!~runwatch|rule",
             "severity!=critical",
             DETECTOR,
         ),
@@ -311,6 +312,11 @@ mod tests {
             (
                 &alert("runwatch", "detector-fault/a", Critical),
                 alert("runwatch", "detector-fault/b", Warning),
+                false,
+            ),
+            (
+                &alert("rule", "no-disk", Critical),
+                alert("rule", "high-lr", Warning),
                 false,
             ),
             // What follows from a loss that is NaN.

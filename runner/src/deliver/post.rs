@@ -108,6 +108,12 @@ pub fn wall_clock() -> i64 {
         .map_or(0, |time| time.as_millis() as i64)
 }
 
+/// Takes back what processes that have died were sending.
+pub fn take_back(ledger: &Ledger, now: i64) {
+    // What cannot be read now will fail again where it is said.
+    let _ = ledger.revive(&owner::is_alive, now);
+}
+
 impl Post {
     /// Opens the ways: whatever the ledger holds for these sinks begins to go
     /// out.
@@ -123,13 +129,11 @@ impl Post {
         let ledger = Arc::new(ledger);
         let owner: Arc<str> = owner::me().into();
         let now = wall_clock();
-        // What cannot be read now will fail again where it is said.
-        let _ = ledger.revive(&owner::is_alive, now);
+        take_back(&ledger, now);
         let mut lanes = Vec::new();
         for (name, sink) in sinks {
-            // Whoever starts us again may have mended it; if not, one attempt
-            // shows it.
-            let _ = ledger.mend(&name);
+            // What it was switched off for may have been mended.
+            let _ = ledger.switch_on(&name);
             let lane = Arc::new(Lane {
                 sink: name.clone(),
                 state: Mutex::default(),
@@ -181,7 +185,7 @@ impl Post {
         self.ticked = now;
         if now - self.revived >= REVIVE {
             self.revived = now;
-            let _ = self.ledger.revive(&owner::is_alive, now);
+            take_back(&self.ledger, now);
         }
         let mut changed = false;
         self.change(Durability::Process, |dispatch, ledger, _| {

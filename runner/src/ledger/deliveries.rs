@@ -595,20 +595,6 @@ impl Ledger {
         })
     }
 
-    /// Forgets that a sink is switched off.
-    ///
-    /// # Errors
-    ///
-    /// If the ledger cannot be written.
-    pub fn mend(&self, sink: &str) -> Result<()> {
-        let state = self.sink_state(sink)?;
-        if state.broken.is_none() {
-            return Ok(());
-        }
-        let broken = None;
-        self.set_sink_state(sink, &SinkState { broken, ..state })
-    }
-
     /// Notes what is known of a sink.
     ///
     /// # Errors
@@ -618,6 +604,18 @@ impl Ledger {
         self.write(Durability::Process, |tx| {
             tx.prepare_cached("INSERT OR REPLACE INTO sink VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![sink, state.failures, state.blocked, state.broken])?;
+            Ok(())
+        })
+    }
+
+    /// Lets a sink be tried that was switched off.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn switch_on(&self, sink: &str) -> Result<()> {
+        self.write(Durability::Process, |tx| {
+            tx.execute("UPDATE sink SET broken = NULL WHERE name = ?1", [sink])?;
             Ok(())
         })
     }

@@ -34,6 +34,11 @@ pub(super) fn unsent(host: &str, error: &Error) -> Outcome {
         | Error::Protocol(_)
         | Error::RequireHttpsOnly(_)
         | Error::TlsRequired => Outcome::Broken(format!("no request can be made to {host}")),
+        // A gateway may say so for a while; an address does so for ever.
+        _ if plain(error).starts_with("received corrupt message") => Outcome::Transient(format!(
+            "{host} does not answer in TLS ({}); does its address begin with `http://`?",
+            plain(error)
+        )),
         _ => Outcome::Transient(format!("cannot reach {host}: {}", plain(error))),
     }
 }
