@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::message::{Form, Message};
 use super::sink::{Outcome, Sink};
-use crate::ledger::deliveries::LAST_WAIT;
+use crate::ledger::outbox::LAST_WAIT;
 use crate::ledger::{Again, Leased, Ledger, LedgerError, Taken};
 use crate::secret::scrub;
 

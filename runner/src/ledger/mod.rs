@@ -8,6 +8,7 @@
 pub(crate) mod alerts;
 pub(crate) mod deliveries;
 mod filesystem;
+pub(crate) mod outbox;
 mod schema;
 pub(crate) mod silences;
 #[cfg(test)]
@@ -22,9 +23,8 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::alerts::Muted;
-pub use self::deliveries::{
-    Again, Delivery, Leased, NewDelivery, Remaining, SinkState, Standing, Taken,
-};
+pub use self::deliveries::{Delivery, NewDelivery, Remaining, Standing};
+pub use self::outbox::{Again, Leased, SinkState, Taken};
 
 /// How long one process waits for another that is writing.
 const BUSY: Duration = Duration::from_secs(5);

@@ -8,8 +8,8 @@ use super::{NOW, number};
 use crate::alert::{Alert, Severity, State};
 use crate::deliver::Notice;
 use crate::deliver::sinks::testing::message;
-use crate::ledger::deliveries::{self, Leased};
 use crate::ledger::{Again, Durability, Ledger, NewDelivery, SinkState, Standing, Taken, alerts};
+use crate::ledger::{Leased, deliveries};
 
 fn alert(id: usize, trouble: usize, severity: Severity, state: State) -> Alert {
     let base = message().entries.remove(0).alert;
