@@ -19,6 +19,7 @@ mod formats;
 mod hardship;
 mod hostile;
 mod inputs;
+mod mail;
 mod passthrough;
 mod review;
 mod rules;

@@ -306,6 +306,19 @@ fn no_question_is_answered_with_a_secret() {
     }
 }
 
+/// The password travels in base64, and comes back so.
+#[test]
+fn a_mail_server_that_quotes_the_login_tells_nothing() {
+    let (port, authority) = crate::mail::start();
+    let house = House::new("http://127.0.0.1:1", port);
+    house.write("ca.pem", &authority);
+    let config = sinks(port).replace("timeout = 5", "timeout = 5\nca-file = \"ca.pem\"");
+    house.write("runwatch.toml", &config);
+    let (code, said) = house.run("sink test email");
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("5.7.8 not with AUTH PLAIN "), "{said}");
+}
+
 /// While it runs, the ledger has a journal beside it.
 #[test]
 fn a_ledger_in_use_holds_no_secret() {
