@@ -1,7 +1,8 @@
 //! Alerts on their way out, with the real program and real servers on loopback:
 //! crashes, ends, dead sinks, storms, signals, and every failure of a server.
 
-#![cfg(unix)]
+// The words of its errors, and what it says of a process's memory.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 mod crash;
