@@ -1,5 +1,7 @@
 //! The air gap: nothing gets out, whoever tries.
 
+// A test that was skipped must be seen to have been.
+#![allow(clippy::print_stdout)]
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
@@ -9,6 +11,11 @@ use runwatch::exit;
 use crate::server::Server;
 use crate::streams::NAN;
 use crate::support::Test;
+
+#[allow(clippy::print_stderr)]
+fn skipped(program: &str) {
+    eprintln!("skipped: there is no {program}");
+}
 
 /// Every call about the network that the kernel let pass. The ends of a
 /// `socketpair` know only each other.
@@ -26,7 +33,7 @@ fn let_pass(trace: &str) -> Vec<&str> {
 #[test]
 fn the_kernel_sees_no_socket() {
     if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: there is no strace");
+        skipped("strace");
         return;
     }
     let note = "[sinks.note]\ntype = \"file\"\npath = \"note.jsonl\"\n";
@@ -90,7 +97,7 @@ fn a_sink_on_the_network_is_refused() {
 #[test]
 fn a_command_behind_it_reaches_nobody() {
     if Command::new("bash").arg("--version").output().is_err() {
-        println!("skipped: there is no bash");
+        skipped("bash");
         return;
     }
     let server = Server::content();

@@ -84,6 +84,9 @@ impl Delivering {
     pub(super) fn open(&self, config: &Config) -> Result<Post, Failure> {
         let sinks = self.sinks(config)?;
         let ledger = self.ledger_or_memory(config)?;
+        // What is too old to be of use; if that cannot be done now, next time.
+        let keep = i64::try_from(config.delivery.keep.as_millis()).unwrap_or(i64::MAX);
+        _ = ledger.forget(wall_clock().saturating_sub(keep));
         let gates = gates(config, &sinks);
         let dispatch = Dispatch::new(policy(config, gates));
         Post::open(ledger, dispatch, sinks).map_err(|error| {

@@ -59,7 +59,7 @@ impl Reader {
             );
             let hint = format!("write `[[{name}]]` on a line of its own");
             self.problems
-                .push(Problem::new(&node.at, message).hint(Some(hint)));
+                .push(Problem::new(&node.key, message).hint(Some(hint)));
             return Vec::new();
         };
         let mut tables = Vec::new();

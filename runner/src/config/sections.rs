@@ -113,6 +113,7 @@ pub(super) fn config(
     let delivery = Delivery {
         ledger: reader.optional("delivery", "ledger", &path(home.clone(), PathBuf::new())),
         flush: reader.get("delivery", "flush", &duration(Duration::ZERO..=day)),
+        keep: reader.get("delivery", "keep", &duration(day..=day * 36_500)),
     };
     let file = reader.optional("file", "path", &path(home.clone(), PathBuf::new()));
     let own_path = path(home, file_folder);

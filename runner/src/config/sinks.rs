@@ -135,7 +135,7 @@ impl Section<'_> {
     }
 
     fn reject_unknown(&mut self, kind: &'static sinks::Kind) {
-        let network = NETWORK.iter().filter(|_| kind.network);
+        let network = NETWORK.iter().filter(|_| is_http(kind));
         let known: Vec<&str> = COMMON
             .iter()
             .chain(network)
@@ -165,22 +165,19 @@ impl Section<'_> {
 
     fn transport(&mut self, kind: &sinks::Kind) -> Transport {
         let usual = Transport::default();
-        if !kind.network {
+        if !is_http(kind) {
             return usual;
         }
         // A type may have a setting of the same name with a meaning of its own.
         let own = |name: &str| kind.keys.iter().any(|key| key.name == name);
         let seconds = Duration::from_secs(1)..=Duration::from_secs(120);
         let timeout = (!own("timeout")).then(|| self.key("timeout", &duration(seconds)));
-        let ca_file = (!own("ca-file")).then(|| {
-            let path = kind::path(self.folders.home.clone(), self.folders.file.clone());
-            self.key("ca-file", &path)
-        });
+        let path = kind::path(self.folders.home.clone(), self.folders.file.clone());
         Transport {
             timeout: timeout.flatten().unwrap_or(usual.timeout),
             allow_private: self.key("allow-private", &boolean()).unwrap_or_default(),
             allow_http: self.key("allow-http", &boolean()).unwrap_or_default(),
-            ca_file: ca_file.flatten(),
+            ca_file: self.key("ca-file", &path),
             proxy: self.table.get("proxy").and_then(|node| {
                 let key = Key::optional("proxy", Takes::Address, "");
                 match self.value(&key, node)? {
@@ -335,6 +332,12 @@ fn shape(value: &Value) -> String {
         Some(_) => "a text".to_owned(),
         None => value.found(),
     }
+}
+
+/// Whether it is reached by HTTP. A type on the network with a `ca-file` of its
+/// own has its own way.
+fn is_http(kind: &sinks::Kind) -> bool {
+    kind.network && !kind.keys.iter().any(|key| key.name == "ca-file")
 }
 
 /// Whether a header or variable of this name is likely to hold a secret.

@@ -150,6 +150,8 @@ pub struct Delivery {
     pub ledger: Option<PathBuf>,
     /// How long sinks may take to send what waits when the program ends.
     pub flush: Duration,
+    /// How long alerts are remembered.
+    pub keep: Duration,
 }
 
 /// A way out for alerts.

@@ -49,14 +49,18 @@ pub fn write_size(bytes: u64) -> String {
     }
 }
 
-/// Reads a duration: `1s`, `250ms`, `10m`, `1h 30m`. A bare number is refused,
-/// because it does not say of what.
+/// Reads a duration: `1s`, `250ms`, `10m`, `1h 30m`, `90d` (days of 24 hours). A
+/// bare number is refused, because it does not say of what.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     // jiff also reads ISO 8601 (`PT1S`) and clock time (`00:00:01`): one way is enough.
     if !text.starts_with(|c: char| c.is_ascii_digit()) || text.contains(':') {
         return None;
+    }
+    if let Some(days) = text.strip_suffix('d') {
+        let hours = days.trim_end().parse::<u64>().ok()?.checked_mul(24)?;
+        return hours.checked_mul(3600).map(Duration::from_secs);
     }
     let duration: SignedDuration = text.parse().ok()?;
     Duration::try_from(duration).ok()
@@ -65,6 +69,11 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 /// Writes a duration so that [`parse_duration`] reads it back.
 #[must_use]
 pub fn write_duration(duration: Duration) -> String {
+    const DAY: u64 = 86_400;
+    let (seconds, rest) = (duration.as_secs(), duration.subsec_nanos());
+    if rest == 0 && seconds >= DAY && seconds.is_multiple_of(DAY) {
+        return format!("{}d", seconds / DAY);
+    }
     match SignedDuration::try_from(duration) {
         Ok(duration) => format!("{duration:#}"),
         Err(_) => format!("{}s", duration.as_secs()),
@@ -117,6 +126,9 @@ mod tests {
     #[test]
     fn durations() {
         assert_eq!(parse_duration("1s"), Some(Duration::from_secs(1)));
+        assert_eq!(parse_duration("2d"), Some(Duration::from_secs(172_800)));
+        assert_eq!(parse_duration("1.5d"), None);
+        assert_eq!(parse_duration("99999999999999999999d"), None);
         assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(parse_duration("10m"), Some(Duration::from_secs(600)));
         assert_eq!(parse_duration("10 minutes"), Some(Duration::from_secs(600)));

@@ -370,7 +370,7 @@ impl Dispatch {
                 }
                 deliveries::suppress_held(tx, &alert.fingerprint, alert.episode, "run ended", now)?;
             }
-            Ok(())
+            alerts::end_run(tx, project, run)
         })
     }
 

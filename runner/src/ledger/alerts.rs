@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Ledger, LedgerError, Result};
+use super::{Durability, Ledger, LedgerError, Result};
 use crate::alert::{Alert, Severity, State};
 
 /// Troubles per run of which what was muted is kept one by one; the rest is
@@ -38,6 +38,33 @@ pub struct Muted {
 }
 
 impl Ledger {
+    /// Forgets what was made before this time, but for what still waits to be
+    /// sent. Returns the number of alerts forgotten.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn forget(&self, before: i64) -> Result<u64> {
+        let old: bool = self.read(|connection| {
+            let query = "SELECT EXISTS (SELECT 1 FROM alert WHERE made < ?1)";
+            Ok(connection.query_row(query, [before], |row| row.get(0))?)
+        })?;
+        if !old {
+            return Ok(0);
+        }
+        self.write(Durability::Process, |tx| {
+            let alerts = tx.execute(
+                "DELETE FROM alert WHERE made < ?1 AND NOT EXISTS (SELECT 1 FROM delivery d
+                 WHERE d.alert = alert.id AND d.state IN ('pending', 'held', 'sending'))",
+                [before],
+            )?;
+            tx.execute("DELETE FROM attempt WHERE at < ?1", [before])?;
+            tx.execute("DELETE FROM muted WHERE last_at < ?1", [before])?;
+            tx.execute("DELETE FROM silence WHERE removed < ?1", [before])?;
+            Ok(alerts as u64)
+        })
+    }
+
     /// The alert with this id, or with the only id that begins like this.
     ///
     /// # Errors
@@ -101,12 +128,13 @@ pub(super) fn read_alert(body: &str) -> Result<Alert> {
         .map_err(|error| LedgerError(format!("an alert in the ledger cannot be read: {error}")))
 }
 
-/// Firing alerts of a run whose trouble has not been resolved since, the host's
-/// own left out: those report an event, and nothing ends them.
+/// Firing alerts of a run whose trouble has not been resolved since and that has
+/// not ended, the host's own left out: those report an event, and nothing ends
+/// them.
 pub(crate) fn firing(tx: &Transaction<'_>, project: &str, run: &str) -> Result<Vec<Alert>> {
     let mut query = tx.prepare_cached(
         "SELECT body FROM alert a
-         WHERE project = ?1 AND run = ?2 AND firing AND detector <> 'runwatch'
+         WHERE project = ?1 AND run = ?2 AND firing AND NOT over AND detector <> 'runwatch'
          AND NOT EXISTS (SELECT 1 FROM alert r WHERE r.fingerprint = a.fingerprint
                          AND r.episode = a.episode AND NOT r.firing)
          ORDER BY seq",
@@ -115,6 +143,13 @@ pub(crate) fn firing(tx: &Transaction<'_>, project: &str, run: &str) -> Result<V
         .query_map([project, run], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     bodies.iter().map(|body| read_alert(body)).collect()
+}
+
+/// The run has ended: nothing that it was told of explains anything any more.
+pub(crate) fn end_run(tx: &Transaction<'_>, project: &str, run: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE alert SET over = 1 WHERE project = ?1 AND run = ?2 AND NOT over")?
+        .execute([project, run])?;
+    Ok(())
 }
 
 /// Counts findings that did not become alerts.

@@ -1,6 +1,8 @@
 //! The tables, and how an older ledger becomes one of today.
 
-use rusqlite::Connection;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode};
 
 use super::{BUSY, LedgerError, Result};
 
@@ -22,6 +24,7 @@ const MIGRATIONS: &[&str] = &["
         firing INTEGER NOT NULL,
         step INTEGER,
         made INTEGER NOT NULL, -- milliseconds since 1970, as all times here
+        over INTEGER NOT NULL DEFAULT 0, -- the run has ended since
         body TEXT NOT NULL -- the alert's JSON
     ) STRICT;
     CREATE INDEX alert_of_trouble ON alert (fingerprint, episode);
@@ -132,12 +135,29 @@ pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     } else {
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        write_ahead(connection)?;
     }
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     migrate(connection)
+}
+
+/// Switches to the write-ahead log. Only one process at a time can, and SQLite
+/// does not wait here by itself, whatever its timeout.
+fn write_ahead(connection: &Connection) -> Result<()> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return Ok(result?),
+        }
+    }
 }
 
 fn identity(connection: &Connection) -> Result<(i32, usize)> {

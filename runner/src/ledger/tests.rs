@@ -242,6 +242,47 @@ fn silences_are_removed_by_the_beginning_of_their_id_and_kept_as_history() {
     );
 }
 
+#[test]
+fn what_is_old_is_forgotten_but_what_waits_is_not() {
+    use crate::alert::Alert;
+    use crate::deliver::Notice;
+    use crate::ledger::{NewDelivery, Standing};
+    let ledger = Ledger::in_memory().unwrap();
+    let alert = |id: &str| Alert {
+        id: id.to_owned(),
+        ..crate::deliver::print::sample()
+    };
+    ledger
+        .write(Durability::Process, |tx| {
+            for (id, made) in [("sent", NOW), ("waits", NOW), ("young", NOW + 2)] {
+                let alert = alert(id);
+                alerts::insert(tx, &alert, made)?;
+                let standing = match id {
+                    "waits" => Standing::Pending,
+                    _ => Standing::Suppressed("as the test wants"),
+                };
+                let new = NewDelivery {
+                    alert: &alert,
+                    sink: "team",
+                    notice: Notice::New,
+                    ordinal: 0,
+                    route: 0,
+                    grouping: "",
+                    due: made,
+                    standing,
+                };
+                super::deliveries::insert(tx, &new, made)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(ledger.forget(NOW + 1).unwrap(), 1);
+    assert!(ledger.alert("sent").unwrap().is_none());
+    assert!(ledger.alert("waits").unwrap().is_some() && ledger.alert("young").unwrap().is_some());
+    assert_eq!(number(&ledger, "SELECT count(*) FROM delivery"), 2);
+    assert_eq!(ledger.forget(NOW + 1).unwrap(), 0);
+}
+
 fn muted(key: &str, count: u64, steps: Option<(i64, i64)>) -> Muted {
     Muted {
         fingerprint: format!("trouble {key}"),

@@ -106,7 +106,7 @@ fn routes_that_cannot_be_meant() {
     );
     assert_eq!(
         wrong("[routes]\nsinks = ['team']\n"),
-        "runwatch.toml:4:2: `routes` must be a list of tables, not a table\n\
+        "runwatch.toml:4:1: `routes` must be a list of tables, not a table\n\
          hint: write `[[routes]]` on a line of its own"
     );
     assert_eq!(

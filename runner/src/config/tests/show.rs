@@ -62,6 +62,7 @@ color = "auto"                   # default
 inhibit = true                   # default
 # ledger is not set
 flush = "20s"                    # default
+keep = "90d"                     # default
 
 [file]
 # path is not set
