@@ -188,19 +188,10 @@ impl Shared {
 
     fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let request = match read(&mut stream) {
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return write(&mut stream, 400, &[], "this is no HTTP");
-            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => return refuse(stream),
             request => request?,
         };
-        let (number, reply) = {
-            let mut state = self.lock();
-            let number = state.requests.len();
-            let reply = (self.script)(&request, number);
-            state.requests.push(request);
-            self.changed.notify_all();
-            (number, reply)
-        };
+        let (number, reply) = self.take(request);
         if matches!(reply, Reply::Reset) {
             // A byte is still unread, which makes the end a reset.
             return Ok(());
@@ -209,32 +200,64 @@ impl Shared {
         match reply {
             Reply::Reset => {}
             Reply::Answer(status, headers, body) => {
-                write(&mut stream, status, &headers, body)?;
-                self.note(number, status);
+                self.answer(&mut stream, number, status, &headers, body)?;
             }
             Reply::Late(millis) => {
                 thread::sleep(Duration::from_millis(millis));
-                write(&mut stream, 200, &[], "")?;
-                self.note(number, 200);
+                self.answer(&mut stream, number, 200, &[], "")?;
             }
             Reply::Partial => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"ok\"")?;
             }
             Reply::Hold => {
-                self.lock().holding += 1;
-                drop(self.await_that("the release", |state| state.released));
-                self.lock().holding -= 1;
-                write(&mut stream, 200, &[], "")?;
-                self.note(number, 200);
+                let mut state = self.await_that("the release", |state| state.released);
+                state.holding -= 1;
+                drop(state);
+                self.answer(&mut stream, number, 200, &[], "")?;
             }
         }
         stream.shutdown(Shutdown::Both)
     }
 
-    fn note(&self, number: usize, status: u16) {
-        self.lock().requests[number].succeeded = (200..300).contains(&status);
+    /// Remembers a request, and gives its number and what to do with it.
+    fn take(&self, request: Request) -> (usize, Reply) {
+        let mut state = self.lock();
+        let number = state.requests.len();
+        let reply = (self.script)(&request, number);
+        state.holding += usize::from(matches!(reply, Reply::Hold));
+        state.requests.push(request);
+        self.changed.notify_all();
+        (number, reply)
+    }
+
+    fn answer(
+        &self,
+        to: &mut TcpStream,
+        number: usize,
+        status: u16,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> std::io::Result<()> {
+        // Before it is written: the client may have gone on by the time it is.
+        self.note(number, (200..300).contains(&status));
+        let written = write(to, status, headers, body);
+        if written.is_err() {
+            self.note(number, false);
+        }
+        written
+    }
+
+    fn note(&self, number: usize, succeeded: bool) {
+        self.lock().requests[number].succeeded = succeeded;
         self.changed.notify_all();
     }
+}
+
+/// Says that this is no HTTP, and waits until that is understood.
+fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
+    write(&mut stream, 400, &[], "this is no HTTP")?;
+    stream.shutdown(Shutdown::Write)?;
+    std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
 }
 
 /// Reads a request but for its last byte, which it only looks at.

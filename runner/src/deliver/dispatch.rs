@@ -5,6 +5,7 @@
 //! Nothing here reads a clock.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use rusqlite::Transaction;
@@ -126,9 +127,11 @@ impl Dispatch {
             for alert in alerts {
                 alerts::insert(tx, alert, now)?;
             }
+            // All are in the ledger by now: who fires is the same for each.
+            let mut others = Others::default();
             for alert in alerts {
                 match alert.state {
-                    State::Firing => self.firing(tx, alert, now)?,
+                    State::Firing => self.firing(tx, alert, others.of(tx, alert)?, now)?,
                     State::Resolved => self.resolved(tx, alert, now)?,
                 }
             }
@@ -145,9 +148,14 @@ impl Dispatch {
         })
     }
 
-    fn firing(&mut self, tx: &Transaction<'_>, alert: &Arc<Alert>, now: i64) -> Result<()> {
-        let others = alerts::firing(tx, &alert.project, &alert.run)?;
-        let mute = self.policy.muted_by(alert, &others, &self.silences, now);
+    fn firing(
+        &mut self,
+        tx: &Transaction<'_>,
+        alert: &Arc<Alert>,
+        others: &[Alert],
+        now: i64,
+    ) -> Result<()> {
+        let mute = self.policy.muted_by(alert, others, &self.silences, now);
         let facts = Facts::new(alert, &self.policy.labels);
         let mut told = Vec::new();
         for chosen in self.policy.routes.of(&facts) {
@@ -281,16 +289,10 @@ impl Dispatch {
     /// Looks again at what something mutes, and at what still waits for its
     /// group: silences and other alerts may have come or gone.
     fn reconsider(&self, tx: &Transaction<'_>, now: i64) -> Result<()> {
-        let mut firing: BTreeMap<(String, String), Vec<Alert>> = BTreeMap::new();
+        let mut others = Others::default();
         for idle in deliveries::idle(tx, now)? {
             let alert = &idle.alert;
-            let run = (alert.project.clone(), alert.run.clone());
-            let others = match firing.entry(run) {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => {
-                    new.insert(alerts::firing(tx, &alert.project, &alert.run)?)
-                }
-            };
+            let others = others.of(tx, alert)?;
             match self.policy.muted_by(alert, others, &self.silences, now) {
                 None if idle.held => deliveries::release(tx, idle.id, now)?,
                 Some(reason) if idle.reason.as_ref() != Some(&reason) => {
@@ -389,6 +391,21 @@ impl Dispatch {
         self.silences = silences;
         self.version = version;
         Ok(changed)
+    }
+}
+
+/// What fires in each run, read once.
+#[derive(Default)]
+struct Others(BTreeMap<(String, String), Vec<Alert>>);
+
+impl Others {
+    /// What fires in the run of this alert.
+    fn of(&mut self, tx: &Transaction<'_>, alert: &Alert) -> Result<&[Alert]> {
+        let run = (alert.project.clone(), alert.run.clone());
+        Ok(match self.0.entry(run) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(alerts::firing(tx, &alert.project, &alert.run)?),
+        })
     }
 }
 

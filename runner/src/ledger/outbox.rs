@@ -408,7 +408,7 @@ fn gather(
     batch: usize,
 ) -> Result<String> {
     let mut query = tx.prepare_cached(
-        "SELECT id FROM delivery d
+        "SELECT id FROM delivery d INDEXED BY delivery_of_group
          WHERE sink = ?1 AND grouping = ?2 AND state = 'pending' AND message IS NULL
          AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.fingerprint = d.fingerprint
              AND e.episode = d.episode AND e.sink = d.sink AND e.id < d.id

@@ -79,7 +79,9 @@ const MIGRATIONS: &[&str] = &["
         error TEXT,
         remote TEXT
     ) STRICT;
-    CREATE INDEX delivery_in_state ON delivery (state, sink);
+    -- In the order in which they are taken: a storm must not make each take
+    -- look at everything that waits.
+    CREATE INDEX delivery_in_state ON delivery (state, sink, urgent DESC);
     CREATE INDEX delivery_of_alert ON delivery (alert);
     CREATE INDEX delivery_of_trouble ON delivery (fingerprint, episode, sink);
     CREATE INDEX delivery_of_message ON delivery (message);
