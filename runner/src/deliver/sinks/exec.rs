@@ -5,8 +5,7 @@ use std::io;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
+use super::webhook::payload;
 use super::{Kind, Made};
 use crate::alert::State;
 use crate::deliver::command::{self, Ended};
@@ -117,23 +116,6 @@ impl Exec {
     }
 }
 
-/// The message as JSON: each alert in its form of `docs/alert.md`, and why it
-/// is told.
-fn payload(message: &Message) -> Value {
-    let alert = |entry: &Entry| {
-        let mut alert = json!(entry.alert);
-        alert["notice"] = json!(entry.notice.name());
-        alert
-    };
-    json!({
-        "schema": 1,
-        "id": message.id,
-        "group": message.group,
-        "test": message.test,
-        "alerts": message.entries.iter().map(alert).collect::<Vec<_>>(),
-    })
-}
-
 /// What a script of three lines needs, of the worst alert.
 fn variables(message: &Message) -> Vec<(&'static str, String)> {
     let worst = |entry: &&Entry| entry.fires() && entry.alert.severity == message.severity();
@@ -166,6 +148,8 @@ fn variables(message: &Message) -> Vec<(&'static str, String)> {
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use serde_json::Value;
+
     use super::super::testing::{self, message};
     use super::*;
     use crate::deliver::Given;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(super) use self::preset::runwatch as payload;
 use self::template::{Content, Template};
 use super::{Kind, Made};
 use crate::deliver::{Answer, Key, Message, Method, Outcome, Request, Service, Settings, Takes};

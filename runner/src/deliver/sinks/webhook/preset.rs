@@ -43,7 +43,7 @@ pub(super) fn tidy(alert: &Alert, form: Form) -> Alert {
 }
 
 /// The alerts as they are everywhere else (`docs/alert.md`), in an envelope.
-pub(super) fn runwatch(message: &Message) -> Value {
+pub(in crate::deliver::sinks) fn runwatch(message: &Message) -> Value {
     let alerts: Vec<_> = message
         .entries
         .iter()
