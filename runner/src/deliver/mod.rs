@@ -1,6 +1,6 @@
 //! Alerts on their way out.
 //!
-//! [`print`] shows them at once on this machine. A [`Sink`] takes them further:
+//! [`mod@print`] shows them at once on this machine. A [`Sink`] takes them further:
 //! to people, services, files and commands. What a sink gets is a [`Message`],
 //! what it says of it an [`Outcome`].
 
