@@ -41,6 +41,9 @@ struct Add {
     /// Which alerts: `detector=loss-spike`, `run=~exp-.*`; a bare word is a detector
     #[arg(required = true, value_name = "MATCHER")]
     matchers: Vec<String>,
+    /// Not before this time: `2026-11-22T18:00:00+01:00`
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
     #[command(flatten)]
     end: End,
     /// Why, for whoever wonders
@@ -114,11 +117,13 @@ fn run_add(args: &Add) -> Outcome {
         matchers.extend(parsed);
     }
     let now = wall_clock();
+    let begins = args.from.as_deref().map_or(Ok(now), time)?;
     let silence = Silence {
         id: format!("{:08x}", fastrand::u32(..)),
         severity: args.severity.unwrap_or_else(|| ceiling(&matchers)),
         matchers,
-        until: until(&args.end, now)?,
+        until: until(&args.end, now.max(begins))?,
+        begins,
         comment: args.comment.clone(),
         author: author(),
         created: now,
@@ -208,19 +213,25 @@ fn until(end: &End, now: i64) -> Result<Until, Failure> {
         return Ok(Until::Time(now.saturating_add(millis)));
     }
     if let Some(text) = &end.until {
-        let time: Timestamp = text.parse().map_err(|_| {
-            wrong(&format!("`{text}` is no time"))
-                .hint("write it with its offset: 2026-11-22T18:00:00+01:00, or …Z")
-        })?;
-        if time.as_millisecond() <= now {
+        let end = time(text)?;
+        if end <= now {
             return Err(wrong(&format!("`{text}` is over already")));
         }
-        return Ok(Until::Time(time.as_millisecond()));
+        return Ok(Until::Time(end));
     }
     Ok(match end.until_step {
         Some(step) => Until::Step(step),
         None => Until::Resolved,
     })
+}
+
+/// A moment, in milliseconds since 1970.
+fn time(text: &str) -> Result<i64, Failure> {
+    let time: Timestamp = text.parse().map_err(|_| {
+        wrong(&format!("`{text}` is no time"))
+            .hint("write it with its offset: 2026-11-22T18:00:00+01:00, or …Z")
+    })?;
+    Ok(time.as_millisecond())
 }
 
 fn author() -> String {
@@ -243,6 +254,10 @@ fn describe(silence: &Silence) -> String {
         Until::Step(step) => format!("until step {step}"),
         Until::Resolved => "until resolved".to_owned(),
     };
+    let from = match Timestamp::from_millisecond(silence.begins) {
+        Ok(begins) if silence.begins > wall_clock() => format!("from {begins:.0} "),
+        _ => String::new(),
+    };
     let severity = match silence.severity {
         Severity::Critical => "criticals too",
         Severity::Warning => "up to warnings",
@@ -253,5 +268,8 @@ fn describe(silence: &Silence) -> String {
         author => format!(" ({author})"),
     };
     let comment = &silence.comment;
-    format!("{} {until}, {severity}: {comment}{by}", matchers.join(","))
+    format!(
+        "{} {from}{until}, {severity}: {comment}{by}",
+        matchers.join(",")
+    )
 }

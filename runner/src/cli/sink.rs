@@ -120,6 +120,7 @@ fn line(sink: &Configured, state: &SinkState, waiting: i64) -> String {
     match (&state.broken, state.failures) {
         (Some(why), _) => _ = write!(line, " switched off: {why}"),
         (None, 0) => line.push_str(" ready"),
+        (None, 1) => line.push_str(" failed the last time"),
         (None, failures) => _ = write!(line, " failed {failures} times in a row"),
     }
     if waiting > 0 {

@@ -82,7 +82,9 @@ pub(super) fn read(
     let mut detectors = Vec::new();
     for name in names {
         let node = tables.get(name);
-        let listed = enable.is_none_or(|list| list.iter().any(|listed| listed == name));
+        // A rule is on because its section is there.
+        let listed =
+            name == "rule" || enable.is_none_or(|list| list.iter().any(|listed| listed == name));
         let default = (listed || !builtin.contains(&name), &enable_key);
         detectors.push(detector(reader, name, node, default, strict, own_path));
     }

@@ -26,6 +26,9 @@ pub struct Silence {
     pub comment: String,
     /// Who made it.
     pub author: String,
+    /// When it begins to mute, in milliseconds since 1970.
+    #[serde(default)]
+    pub begins: i64,
     /// When it was made, in milliseconds since 1970.
     pub created: i64,
 }
@@ -84,6 +87,9 @@ impl Silence {
 
     /// Whether it has not ended for this alert.
     fn holds(&self, facts: &Facts<'_>, now: i64) -> bool {
+        if now < self.begins {
+            return false;
+        }
         match self.until {
             Until::Time(_) => !self.ended(now),
             Until::Step(end) => facts.alert.step.is_none_or(|step| step < end),
@@ -133,6 +139,7 @@ mod tests {
             until,
             comment: "known, see the notebook".to_owned(),
             author: "ada".to_owned(),
+            begins: 0,
             created: NOW - 1000,
         }
     }
@@ -276,7 +283,8 @@ mod tests {
                 "until": { "step": 5000 },
                 "comment": "known, see the notebook",
                 "author": "ada",
-                "created": NOW - 1000,
+                "begins": 0,
+            "created": NOW - 1000,
             })
         );
         assert_eq!(
@@ -297,6 +305,18 @@ mod tests {
             let json = serde_json::to_string(&until).unwrap();
             assert_eq!(serde_json::from_str::<Until>(&json).unwrap(), until);
         }
+    }
+
+    #[test]
+    fn nothing_is_muted_before_it_begins() {
+        let later = Silence {
+            begins: NOW + 1,
+            ..silence("severity=warning", Until::Resolved)
+        };
+        let alert = alert(Severity::Warning, State::Firing, None);
+        let facts = Facts::new(&alert, &[]);
+        assert!(!later.mutes(&facts, NOW));
+        assert!(later.mutes(&facts, NOW + 1));
     }
 
     proptest! {

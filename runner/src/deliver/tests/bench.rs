@@ -302,6 +302,7 @@ impl Bench {
             until,
             comment: "known".to_owned(),
             author: "ada".to_owned(),
+            begins: 0,
             created: self.now,
         };
         let body = serde_json::to_string(&silence).unwrap();
