@@ -91,13 +91,14 @@ fn text(alert: TheAlert, deliveries: &[Told]) -> String {
 }
 
 fn table(deliveries: &[Told]) -> String {
+    // In full, though it may be wider than a screen.
     let mut table = Table::new([
-        Column::text("sink"),
+        Column::whole("sink"),
         Column::whole("notice"),
         Column::whole("state"),
         Column::number("tries"),
         Column::whole("last"),
-        Column::text("why"),
+        Column::whole("why"),
     ]);
     for told in deliveries {
         let tried = told.attempts.last().map(|attempt| attempt.at);

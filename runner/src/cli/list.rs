@@ -215,7 +215,7 @@ impl<T> List<'_, T> {
         } else if shown.len() < found.len() {
             let (what, limit) = (self.what, grouped(limit as u64));
             say(&format!(
-                "there are more {what} than the {limit} newest: say --limit"
+                "only the newest {what}, {limit}: --limit shows more"
             ));
         }
         Ok(Ending::Fine)

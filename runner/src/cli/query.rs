@@ -26,7 +26,7 @@ const ROWS: usize = 10_000;
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Args {
     /// A SELECT: `SELECT detector, count(*) FROM alert GROUP BY detector`
-    #[arg(long, value_name = "SELECT")]
+    #[arg(long, value_name = "SELECT", allow_hyphen_values = true)]
     sql: String,
     /// One row per line as a JSON object
     #[arg(long)]

@@ -58,6 +58,10 @@ fn only_reading(asked: AuthContext<'_>) -> Authorization {
 
 fn select(connection: &Connection, sql: &str, limit: usize) -> rusqlite::Result<Table> {
     let mut statement = connection.prepare(sql)?;
+    if statement.column_count() == 0 {
+        // Not even a statement.
+        return Err(rusqlite::Error::InvalidQuery);
+    }
     let names = statement.column_names();
     let columns: Vec<String> = names.into_iter().map(str::to_owned).collect();
     let mut table = Table {
@@ -78,13 +82,45 @@ fn select(connection: &Connection, sql: &str, limit: usize) -> rusqlite::Result<
 }
 
 fn explain(error: rusqlite::Error, time: Duration) -> LedgerError {
+    let only_reads = || "a query only reads: begin it with SELECT".to_owned();
     LedgerError(match error.sqlite_error_code() {
-        Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly) => {
-            "a query only reads: begin it with SELECT".to_owned()
-        }
+        Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly) => only_reads(),
+        None if matches!(error, rusqlite::Error::InvalidQuery) => only_reads(),
         Some(ErrorCode::OperationInterrupted) => {
             format!("the query takes longer than {time:?}")
         }
         _ => error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDLESS: &str =
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n";
+
+    #[test]
+    fn a_query_without_an_end_is_ended() {
+        let ledger = Ledger::in_memory().unwrap();
+        let count = format!("SELECT count(*) FROM ({ENDLESS})");
+        let error = ledger.query(&count, 1, Duration::ZERO).unwrap_err();
+        assert_eq!(error.0, "the query takes longer than 0ns");
+
+        let found = ledger.query(ENDLESS, 2, Duration::MAX).unwrap();
+        let rows = [1, 2].map(|number| vec![Value::Integer(number)]);
+        assert_eq!((found.rows, found.more), (rows.to_vec(), true));
+    }
+
+    #[test]
+    fn only_the_query_is_watched() {
+        let ledger = Ledger::in_memory().unwrap();
+        let delete = "DELETE FROM sink";
+        assert!(ledger.query(delete, 1, Duration::MAX).is_err());
+        ledger
+            .write(super::super::Durability::Process, |tx| {
+                Ok(tx.execute(delete, [])?)
+            })
+            .unwrap();
+    }
 }
