@@ -33,7 +33,7 @@ impl Ledger {
         let start = Instant::now();
         connection.authorizer(Some(only_reading))?;
         connection.progress_handler(STEPS, Some(move || start.elapsed() >= time))?;
-        let found = select(&connection, sql, rows).map_err(|error| explain(error, time));
+        let found = select(&connection, sql, rows).map_err(|error| explain(&error, time));
         connection.progress_handler(0, None::<fn() -> bool>)?;
         connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
         found
@@ -81,7 +81,7 @@ fn select(connection: &Connection, sql: &str, limit: usize) -> rusqlite::Result<
     Ok(table)
 }
 
-fn explain(error: rusqlite::Error, time: Duration) -> LedgerError {
+fn explain(error: &rusqlite::Error, time: Duration) -> LedgerError {
     let only_reads = || "a query only reads: begin it with SELECT".to_owned();
     LedgerError(match error.sqlite_error_code() {
         Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly) => only_reads(),
@@ -94,8 +94,10 @@ fn explain(error: rusqlite::Error, time: Duration) -> LedgerError {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::ledger::Durability;
 
     const ENDLESS: &str =
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n";
@@ -118,9 +120,7 @@ mod tests {
         let delete = "DELETE FROM sink";
         assert!(ledger.query(delete, 1, Duration::MAX).is_err());
         ledger
-            .write(super::super::Durability::Process, |tx| {
-                Ok(tx.execute(delete, [])?)
-            })
+            .write(Durability::Process, |tx| Ok(tx.execute(delete, [])?))
             .unwrap();
     }
 }
