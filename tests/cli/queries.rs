@@ -21,7 +21,7 @@ fn past() -> &'static Path {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
         let sinks = format!(
-            "[delivery]\nflush = \"100ms\"\n\
+            "[delivery]\nflush = \"2s\"\n\
              [sinks.archive]\ntype = \"file\"\npath = \"all.jsonl\"\n\
              [sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{}/\"\n\
              allow-http = true\nallow-private = true\n\
