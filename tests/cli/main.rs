@@ -21,6 +21,7 @@ mod hostile;
 mod inputs;
 mod mail;
 mod passthrough;
+mod queries;
 mod review;
 mod rules;
 mod secrets;

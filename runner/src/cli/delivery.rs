@@ -62,6 +62,43 @@ impl Kept {
     }
 }
 
+/// Which ledger, to look into: for commands whose filters have the names of
+/// flags of the configuration.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Looked {
+    /// The ledger
+    #[arg(long, value_name = "PATH", help_heading = "Delivery")]
+    ledger: Option<PathBuf>,
+    /// Read this configuration file instead of ./runwatch.toml
+    #[arg(long, value_name = "PATH", help_heading = "Configuration")]
+    config: Option<PathBuf>,
+}
+
+impl Looked {
+    /// The ledger, which is neither made nor changed.
+    pub(super) fn open(&self) -> Result<Ledger, Failure> {
+        let config = Configured::by_file(self.config.clone()).load()?.config;
+        let delivering = Delivering {
+            ledger: self.ledger.clone(),
+            air_gapped: false,
+        };
+        let usage = |error| Failure::new(Ending::Usage, error);
+        let Some(path) = delivering.path(&config) else {
+            let error = anyhow!("there is no home folder to look for the ledger in");
+            return Err(usage(error).hint("say where it is with --ledger PATH"));
+        };
+        let is_there = std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
+        if !is_there {
+            let error = anyhow!("there is no ledger `{}` yet", path.display());
+            return Err(usage(error).hint(
+                "a watch makes it (`python train.py 2>&1 | runwatch`); if it is elsewhere, say \
+                 where with --ledger PATH",
+            ));
+        }
+        Ledger::open_read_only(&path).map_err(|error| usage(anyhow!(error)))
+    }
+}
+
 /// A severity on the command line.
 pub(super) fn severity(text: &str) -> Result<Severity, String> {
     Severity::from_name(text).ok_or_else(|| "there are info, warning and critical".to_owned())

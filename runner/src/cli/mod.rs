@@ -7,16 +7,21 @@ mod demo;
 mod detector;
 mod evaluate;
 mod follow;
+mod get;
+mod list;
 mod live;
 mod logs;
 mod options;
 mod output;
 mod panics;
 mod progress;
+mod query;
 mod review;
 mod route;
 mod silence;
 mod sink;
+mod table;
+mod times;
 mod watch;
 
 use std::io::IsTerminal;
@@ -60,6 +65,9 @@ enum Command {
     Sink(sink::Args),
     Route(route::Args),
     Silence(silence::Args),
+    List(list::Args),
+    Get(get::Args),
+    Query(query::Args),
     Config(config::Args),
 }
 
@@ -96,6 +104,9 @@ pub fn main() -> u8 {
         Some(Command::Sink(args)) => sink::run(&args),
         Some(Command::Route(args)) => route::run(&args),
         Some(Command::Silence(args)) => silence::run(&args),
+        Some(Command::List(args)) => list::run(&args),
+        Some(Command::Get(args)) => get::run(&args),
+        Some(Command::Query(args)) => query::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
     match outcome {

@@ -50,6 +50,19 @@ pub(super) struct Configured {
 }
 
 impl Configured {
+    /// Nothing but the file, for commands that have flags of the other names.
+    pub(super) fn by_file(config: Option<PathBuf>) -> Self {
+        Self {
+            config,
+            project: None,
+            run: None,
+            preset: None,
+            detector: Vec::new(),
+            set: Vec::new(),
+            compat_env: false,
+        }
+    }
+
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
         let flags = Flags {
             config: self.config.clone(),

@@ -9,8 +9,10 @@ pub(crate) mod alerts;
 pub(crate) mod deliveries;
 mod filesystem;
 pub(crate) mod outbox;
+mod queries;
 mod schema;
 pub(crate) mod silences;
+mod sql;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use self::alerts::Muted;
 pub use self::deliveries::{Delivery, NewDelivery, Remaining, Standing};
 pub use self::outbox::{Again, Leased, SinkState, Taken};
+pub use self::queries::{Attempt, Filter, MutedRow, RunRow, Told, Written};
+pub use self::sql::Table;
 
 /// How long one process waits for another that is writing.
 const BUSY: Duration = Duration::from_secs(5);

@@ -126,13 +126,7 @@ pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
     if application != APPLICATION && !empty {
         return Err(LedgerError("it is another program's database".to_owned()));
     }
-    if version > MIGRATIONS.len() {
-        return Err(LedgerError(format!(
-            "it was made by a newer runwatch (version {version}, this one knows {}); update \
-             runwatch, or give another place with --ledger",
-            MIGRATIONS.len()
-        )));
-    }
+    not_newer(version)?;
     if remote {
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
@@ -143,6 +137,27 @@ pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     migrate(connection)
+}
+
+/// Whether the tables are those of today, rather than of an older runwatch.
+pub(super) fn is_current(connection: &Connection) -> Result<bool> {
+    let (application, version) = identity(connection)?;
+    if application != APPLICATION {
+        return Err(LedgerError("it is no ledger of runwatch".to_owned()));
+    }
+    not_newer(version)?;
+    Ok(version == MIGRATIONS.len())
+}
+
+fn not_newer(version: usize) -> Result<()> {
+    if version <= MIGRATIONS.len() {
+        return Ok(());
+    }
+    Err(LedgerError(format!(
+        "it was made by a newer runwatch (version {version}, this one knows {}); update \
+         runwatch, or give another place with --ledger",
+        MIGRATIONS.len()
+    )))
 }
 
 /// Switches to the write-ahead log. Only one process at a time can, and SQLite

@@ -1,0 +1,115 @@
+//! `runwatch get`: one thing of the ledger, with all that is known of it.
+
+use anyhow::anyhow;
+use clap::{Args as ClapArgs, Subcommand};
+use serde::Serialize;
+
+use super::Outcome;
+use super::delivery::Looked;
+use super::list::{line, why};
+use super::output::print;
+use super::table::{Column, Table};
+use super::times;
+use crate::alert::Alert as TheAlert;
+use crate::deliver::text::clean;
+use crate::deliver::{Entry, Notice};
+use crate::exit::{Ending, Failure};
+use crate::ledger::Told;
+
+/// Show one alert of the ledger and what became of it
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Command {
+    /// An alert, and what became of it at each sink
+    Alert(Alert),
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+struct Alert {
+    /// The alert's id, or how it begins
+    #[arg(value_name = "ID")]
+    id: String,
+    /// As one line of JSON: the alert with its `deliveries`
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    looked: Looked,
+}
+
+/// An alert in its usual form with one field more.
+#[derive(Serialize)]
+struct Full<'a> {
+    #[serde(flatten)]
+    alert: &'a TheAlert,
+    deliveries: &'a [Told],
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let Command::Alert(args) = &args.command;
+    let ledger = args.looked.open()?;
+    let usage = |error| Failure::new(Ending::Usage, anyhow!("{error}"));
+    let found = match args.id.as_str() {
+        // Such as of a variable that is not set.
+        "" => None,
+        id => ledger.alert(id).map_err(usage)?,
+    };
+    let Some(alert) = found else {
+        let error = anyhow!("there is no alert `{}` in the ledger", args.id);
+        return Err(Failure::new(Ending::Input, error)
+            .hint("`runwatch list alerts` shows those that there are"));
+    };
+    let deliveries = ledger.deliveries_of(&alert.id).map_err(usage)?;
+    if args.json {
+        let (alert, deliveries) = (&alert, deliveries.as_slice());
+        print(&line(&Full { alert, deliveries })?);
+    } else {
+        print(&text(alert, &deliveries));
+    }
+    Ok(Ending::Fine)
+}
+
+fn text(alert: TheAlert, deliveries: &[Told]) -> String {
+    let mut last = format!("Alert: {}", alert.id);
+    if let Some(time) = &alert.time {
+        last.push_str(&format!(" · Time: {time}"));
+    }
+    let entry = Entry {
+        alert,
+        notice: Notice::New,
+    };
+    let text = format!("{}\n{last}\n\n", entry.plain());
+    let became = match deliveries {
+        [] => "It was meant for no sink.\n".to_owned(),
+        some => table(some),
+    };
+    clean(&text).into_owned() + &became
+}
+
+fn table(deliveries: &[Told]) -> String {
+    // In full, though it may be wider than a screen.
+    let mut table = Table::new([
+        Column::whole("sink"),
+        Column::whole("notice"),
+        Column::whole("state"),
+        Column::number("tries"),
+        Column::whole("last"),
+        Column::whole("why"),
+    ]);
+    for told in deliveries {
+        let tried = told.attempts.last().map(|attempt| attempt.at);
+        table.row([
+            told.sink.clone(),
+            told.notice.clone(),
+            told.state.clone(),
+            told.attempts.len().to_string(),
+            times::show(tried.or(told.done).unwrap_or(told.made)),
+            why(told),
+        ]);
+    }
+    table.text()
+}
