@@ -80,8 +80,9 @@ impl Trial {
     }
 }
 
-/// Without what differs from time to time: how often it was tried.
+/// Without what differs from time to time: how often it was tried, once or more.
 fn steady(text: &str) -> String {
+    let text = &text.replace("failed the last time", "failed 1 times in a row");
     match text.split_once(" times in a row") {
         Some((before, after)) => {
             let before = before.trim_end_matches(|c: char| c.is_ascii_digit());
