@@ -23,3 +23,4 @@ mod recent;
 pub mod record;
 pub mod sandbox;
 pub mod secret;
+mod suggest;

@@ -13,12 +13,13 @@ use super::Outcome;
 use super::delivery::{self, Kept};
 use super::output::{count, print, say};
 use crate::config::units::parse_duration;
-use crate::config::{Config, Sink as Configured, did_you_mean, list_names};
+use crate::config::{Config, Sink as Configured, list_names};
 use crate::deliver::dispatch::Dispatch;
 use crate::deliver::post::{Post, take_back, wall_clock};
 use crate::deliver::sinks::KINDS;
 use crate::exit::{Ending, Failure};
 use crate::ledger::{Ledger, SinkState};
+use crate::suggest::did_you_mean;
 
 /// List the sinks, try them, send what waits for them
 #[derive(Debug, Clone, ClapArgs)]

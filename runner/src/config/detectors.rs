@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::error::{Problem, did_you_mean, list_names};
+use super::error::{Problem, list_names};
 use super::flags::is_detector_name;
 use super::kind::{Kind, boolean, sha256};
 use super::literal::printable;
@@ -13,6 +13,7 @@ use super::sections::{memory, timeout};
 use super::tree::{Node, Table, Value};
 use super::types::{Detector, Given};
 use crate::record::MAX_DETECTORS;
+use crate::suggest::did_you_mean;
 
 /// The keys of `[detector.NAME]` that are ours; all others are parameters.
 /// A detector may not have parameters of these names.

@@ -95,40 +95,6 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The candidate that the user most likely meant by `name`, as a question.
-pub(crate) fn did_you_mean<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
-    nearest(name, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
-}
-
-/// The candidate nearest to `name`, if one is near enough that a slip of the
-/// finger, another separator or a shortened word explains the difference.
-fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // The distance is quadratic in the length, and the text is the user's.
-    if name.chars().count() > 64 {
-        return None;
-    }
-    let plain = |text: &str| text.to_lowercase().replace(['_', ' '], "-");
-    let name = plain(name);
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&name, &plain(candidate)),
-                candidate,
-            )
-        })
-        .filter(|(distance, candidate)| {
-            let close = *distance <= (candidate.chars().count() / 3).max(1);
-            let shortened = name.len() >= 4 && plain(candidate).starts_with(&name);
-            close || shortened
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 /// The names in backticks, joined by commas.
 pub(crate) fn list_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names
@@ -142,19 +108,6 @@ pub(crate) fn list_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_name_is_near() {
-        let keys = ["cooldown-steps", "cooldown-seconds", "max-per-run", "run"];
-        assert_eq!(nearest("cooldown-step", keys), Some("cooldown-steps"));
-        assert_eq!(nearest("cooldown_steps", keys), Some("cooldown-steps"));
-        assert_eq!(nearest("CooldownSteps", keys), Some("cooldown-steps"));
-        assert_eq!(nearest("max-per", keys), Some("max-per-run"));
-        assert_eq!(nearest("rnu", keys), Some("run"));
-        assert_eq!(nearest("colour", keys), None);
-        assert_eq!(nearest("", keys), None);
-        assert_eq!(nearest(&"x".repeat(1_000_000), keys), None);
-    }
 
     #[test]
     fn problems_are_sorted_and_carry_their_hints() {

@@ -7,7 +7,7 @@
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators as op};
 use cel::parser::Parser;
 
-use super::error::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// What an expression yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,8 +33,8 @@ mod types;
 pub mod units;
 
 pub use detectors::RESERVED;
+pub(crate) use error::list_names;
 pub use error::{ConfigError, Problem};
-pub(crate) use error::{did_you_mean, list_names};
 pub use flags::Flags;
 pub(crate) use literal::number;
 pub use load::{Loaded, Place, load};

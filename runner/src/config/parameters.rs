@@ -1,12 +1,13 @@
 //! Checks the user's parameters of a detector against its description.
 
 use super::detectors::RESERVED;
-use super::error::{ConfigError, Problem, did_you_mean, list_names};
+use super::error::{ConfigError, Problem, list_names};
 use super::literal::{self, printable};
 use super::origin::Origin;
 use super::tree::Value;
 use super::types::Given;
 use crate::describe::{Description, Kind, ParameterSpec};
+use crate::suggest::did_you_mean;
 
 /// A parameter in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

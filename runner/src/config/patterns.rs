@@ -1,11 +1,12 @@
 //! `[pattern.NAME]`: lines of a format that runwatch does not know.
 
-use super::error::{Problem, did_you_mean, list_names};
+use super::error::{Problem, list_names};
 use super::kind::{expression, name, names};
 use super::literal::printable;
 use super::reader::Reader;
 use super::tree::{Node, Table, Value};
 use crate::decode::{Pattern, UNITS};
+use crate::suggest::did_you_mean;
 
 const KEYS: [&str; 3] = ["line", "units", "text"];
 

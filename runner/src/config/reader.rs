@@ -2,11 +2,12 @@
 //! for, and so knows the unknown ones; every problem is kept, so that all are
 //! reported at once; what it read is what `config show` shows.
 
-use super::error::{Problem, did_you_mean, list_names};
+use super::error::{Problem, list_names};
 use super::kind::Kind;
 use super::literal::printable;
 use super::origin::Origin;
 use super::tree::{Node, Table, Value};
+use crate::suggest::did_you_mean;
 
 /// One setting in force.
 #[derive(Debug, Clone, PartialEq)]

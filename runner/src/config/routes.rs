@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::{Problem, did_you_mean, list_names};
+use super::error::{Problem, list_names};
 use super::kind::{self, Kind, boolean, choice, duration};
 use super::literal::{may_hold_a_token, printable};
 use super::origin::Origin;
@@ -13,6 +13,7 @@ use crate::alert::Severity;
 use crate::deliver::inhibit::Rule;
 use crate::deliver::matcher::{LABELS, Matcher, parse_all};
 use crate::deliver::routes::Route;
+use crate::suggest::did_you_mean;
 
 const ROUTE: [&str; 9] = [
     "name",

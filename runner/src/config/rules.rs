@@ -1,6 +1,6 @@
 //! `[rule.NAME]`: conditions that the user wrote.
 
-use super::error::{Problem, did_you_mean, list_names};
+use super::error::{Problem, list_names};
 use super::expression::{self, Mistake, Yields};
 use super::flags::is_detector_name;
 use super::kind::{Kind, boolean, choice, count, sentence};
@@ -8,6 +8,7 @@ use super::literal::printable;
 use super::origin::Origin;
 use super::reader::Reader;
 use super::tree::{Node, Table, Value};
+use crate::suggest::did_you_mean;
 
 const KEYS: [&str; 7] = [
     "when",

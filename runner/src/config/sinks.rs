@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Problem, did_you_mean, list_names};
+use super::error::{Problem, list_names};
 use super::flags::is_detector_name;
 use super::kind::{self, Kind, boolean, choice, duration, sentence};
 use super::literal::{self, printable};
@@ -15,6 +15,7 @@ use crate::alert::Severity;
 use crate::deliver::sinks::{self, KINDS};
 use crate::deliver::{Given, Key, Settings, Takes, Transport};
 use crate::secret::Secret;
+use crate::suggest::did_you_mean;
 
 /// What every sink takes.
 const COMMON: [&str; 3] = ["type", "min-severity", "enabled"];

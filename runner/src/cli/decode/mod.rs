@@ -11,11 +11,12 @@ use super::Outcome;
 use super::logs::{self, names_of};
 use super::options::{self, Configured};
 use super::output::{print, say};
-use crate::config::{Config, did_you_mean};
+use crate::config::Config;
 use crate::decode::{Decoder, Interests, formats};
 use crate::exit::{Ending, Failure};
 use crate::input::find::Found;
 use crate::input::naming::Naming;
+use crate::suggest::did_you_mean;
 
 mod records;
 mod summary;

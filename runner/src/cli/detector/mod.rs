@@ -11,11 +11,12 @@ use clap::{Args as ClapArgs, Subcommand};
 use super::Outcome;
 use super::options::Configured;
 use super::output::print;
-use crate::config::{self, Config, Flags, Place, did_you_mean, list_names, toml_value};
+use crate::config::{self, Config, Flags, Place, list_names, toml_value};
 use crate::exit::{Ending, Failure};
 use crate::load::{BUILTIN, Loader, builtin_names, is_component_path};
 use crate::sandbox::component::CONTRACT_VERSION;
 use crate::sandbox::{Component, Limits};
+use crate::suggest::did_you_mean;
 
 /// List detectors, or inspect one
 #[derive(Debug, Clone, ClapArgs)]

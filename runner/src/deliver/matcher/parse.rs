@@ -10,6 +10,7 @@ use std::fmt;
 use super::{LABELS, Matcher, Test, anchored};
 use crate::alert::Severity;
 use crate::deliver::Notice;
+use crate::suggest::did_you_mistype;
 
 const OPERATORS: &str = "the operators are `=`, `!=`, `=~`, `!~`, and `>=` for `severity`";
 const QUOTE: &str = "put a text with spaces or any of {}!=~,\"'` in double quotes";
@@ -184,7 +185,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let mistake = Mistake::new(column, format!("there is no label `{label}`"));
-        let hint = did_you_mean(label, LABELS.iter().copied().chain(own()));
+        let hint = did_you_mistype(label, LABELS.iter().copied().chain(own()));
         Err(mistake.hint(hint.unwrap_or_else(|| {
             format!(
                 "the labels are {}, and those of `[labels]`",
@@ -374,20 +375,6 @@ fn check_value(label: &str, value: &str, column: usize) -> Result<(), Mistake> {
 
 fn unknown_value(label: &str, value: &str, column: usize, known: &[&str]) -> Mistake {
     let mistake = Mistake::new(column, format!("there is no {label} `{value}`"));
-    let hint = did_you_mean(value, known.iter().copied());
+    let hint = did_you_mistype(value, known.iter().copied());
     mistake.hint(hint.unwrap_or_else(|| format!("it is one of {}", known.join(", "))))
-}
-
-/// The name that was most likely meant, as a question.
-fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    // The distance is quadratic in the length.
-    if name.chars().count() > 64 {
-        return None;
-    }
-    let name = name.to_lowercase();
-    known
-        .map(|it| (strsim::damerau_levenshtein(&name, &it.to_lowercase()), it))
-        .filter(|(distance, it)| *distance <= (it.chars().count() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, it)| format!("did you mean `{it}`?"))
 }
