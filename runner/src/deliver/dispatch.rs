@@ -131,7 +131,7 @@ impl Dispatch {
             let mut others = Others::default();
             for alert in alerts {
                 match alert.state {
-                    State::Firing => self.firing(tx, alert, others.of(tx, alert)?, now)?,
+                    State::Firing => self.firing(tx, alert, &mut others, now)?,
                     State::Resolved => self.resolved(tx, alert, now)?,
                 }
             }
@@ -139,7 +139,7 @@ impl Dispatch {
                 alerts::mute(tx, muted, now)?;
             }
             if !alerts.is_empty() {
-                self.reconsider(tx, now)?;
+                self.reconsider(tx, &mut others, now)?;
                 for gate in &self.policy.sinks {
                     deliveries::make_room(tx, &gate.sink, now)?;
                 }
@@ -152,13 +152,18 @@ impl Dispatch {
         &mut self,
         tx: &Transaction<'_>,
         alert: &Arc<Alert>,
-        others: &[Alert],
+        others: &mut Others,
         now: i64,
     ) -> Result<()> {
-        let mute = self.policy.muted_by(alert, others, &self.silences, now);
         let facts = Facts::new(alert, &self.policy.labels);
+        let chosen = self.policy.routes.of(&facts);
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let others = others.of(tx, alert)?;
+        let mute = self.policy.muted_by(alert, others, &self.silences, now);
         let mut told = Vec::new();
-        for chosen in self.policy.routes.of(&facts) {
+        for chosen in chosen {
             let Some(gate) = self.policy.gate(chosen.sink) else {
                 continue;
             };
@@ -281,15 +286,16 @@ impl Dispatch {
         let changed = self.read_silences(ledger)?;
         let held = ledger.read(deliveries::any_held)?;
         if changed || held {
-            ledger.write(Durability::Process, |tx| self.reconsider(tx, now))?;
+            ledger.write(Durability::Process, |tx| {
+                self.reconsider(tx, &mut Others::default(), now)
+            })?;
         }
         Ok(self.remind(ledger, now)? || changed || held)
     }
 
     /// Looks again at what something mutes, and at what still waits for its
     /// group: silences and other alerts may have come or gone.
-    fn reconsider(&self, tx: &Transaction<'_>, now: i64) -> Result<()> {
-        let mut others = Others::default();
+    fn reconsider(&self, tx: &Transaction<'_>, others: &mut Others, now: i64) -> Result<()> {
         for idle in deliveries::idle(tx, now)? {
             let alert = &idle.alert;
             let others = others.of(tx, alert)?;
@@ -321,9 +327,10 @@ impl Dispatch {
             }
         }
         ledger.write(Durability::Process, |tx| {
+            let mut others = Others::default();
             for (alert, sink, ordinal) in &again {
-                let others = alerts::firing(tx, &alert.project, &alert.run)?;
-                let mute = self.policy.muted_by(alert, &others, &self.silences, now);
+                let others = others.of(tx, alert)?;
+                let mute = self.policy.muted_by(alert, others, &self.silences, now);
                 let standing = match &mute {
                     Some(reason) => Standing::Suppressed(reason),
                     None => Standing::Pending,

@@ -29,6 +29,8 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     CREATE INDEX alert_of_trouble ON alert (fingerprint, episode);
     CREATE INDEX alert_of_run ON alert (project, run, seq);
+    -- Each start asks for what is too old to be kept.
+    CREATE INDEX alert_by_age ON alert (made);
 
     -- Findings that did not become alerts, by trouble and reason.
     CREATE TABLE muted (
@@ -96,6 +98,7 @@ const MIGRATIONS: &[&str] = &["
         error TEXT
     ) STRICT;
     CREATE INDEX attempt_of_message ON attempt (message);
+    CREATE INDEX attempt_by_age ON attempt (at);
 
     CREATE TABLE sink (
         name TEXT PRIMARY KEY,
