@@ -11,6 +11,7 @@ pub mod decode;
 pub mod deliver;
 pub mod describe;
 pub mod detect;
+mod digest;
 pub mod evaluate;
 pub mod exit;
 pub mod input;

@@ -11,6 +11,7 @@ use super::Outcome;
 use super::delivery::Looked;
 use super::output::{grouped, print, say};
 use super::table::{Column, Table};
+use crate::digest::hex;
 use crate::exit::{Ending, Failure};
 use crate::ledger::Table as Found;
 
@@ -79,7 +80,7 @@ fn strict(value: &Value) -> serde_json::Value {
         Value::Integer(number) => (*number).into(),
         Value::Real(number) => (*number).into(),
         Value::Text(text) => text.as_str().into(),
-        Value::Blob(bytes) => hexadecimal(bytes).into(),
+        Value::Blob(bytes) => hex(bytes).into(),
     }
 }
 
@@ -106,10 +107,6 @@ fn shown(value: &Value) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Real(number) => number.to_string(),
         Value::Text(text) => text.clone(),
-        Value::Blob(bytes) => hexadecimal(bytes),
+        Value::Blob(bytes) => hex(bytes),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

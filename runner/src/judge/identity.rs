@@ -6,8 +6,7 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::{Parts, hex};
 use crate::record::Run;
 
 /// Goes into every hash: a later form of the hash must not collide with this one.
@@ -45,7 +44,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -70,19 +69,10 @@ impl Transition {
     }
 }
 
-/// SHA-256 cut to 128 bits. Each part is preceded by its length, so that
-/// `ab` + `c` and `a` + `bc` differ.
 fn hash(parts: &[&[u8]]) -> [u8; 16] {
-    let mut hasher = Sha256::new();
-    hasher.update(VERSION);
-    for part in parts {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part);
-    }
-    let digest = hasher.finalize();
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest[..16]);
-    short
+    let mut all = Parts::after(VERSION);
+    parts.iter().for_each(|part| all.add(part));
+    all.finish()
 }
 
 #[cfg(test)]

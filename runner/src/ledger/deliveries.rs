@@ -8,11 +8,11 @@
 //! or `suppressed`.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use sha2::{Digest, Sha256};
 
 use super::{Ledger, Result, alerts};
 use crate::alert::{Alert, Severity, State};
 use crate::deliver::Notice;
+use crate::digest::{Parts, hex};
 
 /// Deliveries that may wait for one sink.
 const WAITING: i64 = 10_000;
@@ -91,16 +91,12 @@ impl NewDelivery<'_> {
     /// The idempotency key: of alert, sink, notice and ordinal alone, none of
     /// which a change of the configuration changes.
     fn key(&self) -> String {
-        let mut hash = Sha256::new();
-        let ordinal = self.ordinal.to_string();
-        for part in [&self.alert.id, self.sink, self.notice.name(), &ordinal] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
+        let mut parts = Parts::after(b"");
+        for part in [&self.alert.id, self.sink, self.notice.name()] {
+            parts.add(part);
         }
-        hash.finalize()[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        parts.add(self.ordinal.to_string());
+        hex(&parts.finish())
     }
 }
 

@@ -126,10 +126,7 @@ impl Hasher for Sha {
 fn file_name(engine: &wasmtime::Engine, digest: &[u8; 32]) -> String {
     let mut sha = Sha(Sha256::new_with_prefix(digest));
     engine.precompile_compatibility_hash().hash(&mut sha);
-    format!(
-        "{}.compiled",
-        super::component::hex(&sha.0.finalize()[..16])
-    )
+    format!("{}.compiled", crate::digest::hex(&sha.0.finalize()[..16]))
 }
 
 #[expect(

@@ -1,7 +1,5 @@
 //! Loading a detector: from bytes to a component that has proved it runs.
 
-use std::fmt::Write;
-
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use wasmtime::component::{HasSelf, Linker};
@@ -123,7 +121,7 @@ impl Component {
     /// The digest in hexadecimal.
     #[must_use]
     pub fn digest_hex(&self) -> String {
-        hex(&self.digest)
+        crate::digest::hex(&self.digest)
     }
 
     /// The imports that are denied.
@@ -176,15 +174,4 @@ fn check_contract(
             )
         }
     }
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

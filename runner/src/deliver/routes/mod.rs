@@ -7,13 +7,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write;
 use std::time::Duration;
-
-use sha2::{Digest, Sha256};
 
 use super::matcher::{Facts, Matcher};
 use crate::alert::Severity;
+use crate::digest::{Parts, hex};
 
 /// Goes into every group: a later form of the hash must not collide with this one.
 const VERSION: &str = "runwatch:group:v1";
@@ -239,37 +237,19 @@ pub fn group_key(route: &Route, position: usize, facts: &Facts<'_>) -> String {
     labels.push("project");
     labels.sort_unstable();
     labels.dedup();
-    let mut hasher = Sha256::new();
-    part(&mut hasher, VERSION);
+    let mut parts = Parts::after(b"");
+    parts.add(VERSION);
     match &route.name {
-        Some(name) => part(&mut hasher, &format!("name {name}")),
-        None => part(&mut hasher, &format!("position {position}")),
+        Some(name) => parts.add(format!("name {name}")),
+        None => parts.add(format!("position {position}")),
     }
     for label in labels {
         let values = facts.values(label);
-        part(&mut hasher, label);
-        part(&mut hasher, &values.len().to_string());
+        parts.add(label);
+        parts.add(values.len().to_string());
         for value in values {
-            part(&mut hasher, &value);
+            parts.add(value.as_bytes());
         }
     }
-    hex(&hasher.finalize())
-}
-
-/// Preceded by its length, so that `ab` + `c` and `a` + `bc` differ.
-fn part(hasher: &mut Sha256, text: &str) {
-    hasher.update((text.len() as u64).to_be_bytes());
-    hasher.update(text.as_bytes());
-}
-
-/// The first 128 bits.
-fn hex(digest: &[u8]) -> String {
-    digest
-        .iter()
-        .take(16)
-        .fold(String::new(), |mut text, byte| {
-            // Writing into a text does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    hex(&parts.finish())
 }
