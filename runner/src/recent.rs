@@ -99,7 +99,7 @@ mod tests {
         Alert {
             severity: Severity::Info,
             values: names.iter().map(|name| ((*name).to_owned(), 0.0)).collect(),
-            ..crate::deliver::print::sample()
+            ..crate::deliver::sample()
         }
     }
 

@@ -11,8 +11,8 @@ use super::output::print;
 use super::table::{Column, Table};
 use super::times;
 use crate::alert::Alert as TheAlert;
+use crate::deliver::Entry;
 use crate::deliver::text::clean;
-use crate::deliver::{Entry, Notice};
 use crate::exit::{Ending, Failure};
 use crate::ledger::Told;
 
@@ -78,11 +78,7 @@ fn text(alert: TheAlert, deliveries: &[Told]) -> String {
     if let Some(time) = &alert.time {
         last.push_str(&format!(" · Time: {time}"));
     }
-    let entry = Entry {
-        alert,
-        notice: Notice::New,
-    };
-    let text = format!("{}\n{last}\n\n", entry.plain());
+    let text = format!("{}\n{last}\n\n", Entry::new(alert).plain());
     let became = match deliveries {
         [] => "It was meant for no sink.\n".to_owned(),
         some => table(some),

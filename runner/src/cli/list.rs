@@ -13,8 +13,8 @@ use super::output::{grouped, print, say};
 use super::table::{Column, Table};
 use super::times;
 use crate::alert::{Alert, Severity};
+use crate::deliver::Entry;
 use crate::deliver::post::wall_clock;
-use crate::deliver::{Entry, Notice};
 use crate::exit::{Ending, Failure};
 use crate::ledger::{Filter, Ledger, MutedRow, Result, RunRow, Told, Written};
 
@@ -278,14 +278,10 @@ fn step(step: Option<i64>) -> String {
 
 fn alert(written: &Written) -> Vec<String> {
     let alert: &Alert = &written.alert;
-    let entry = Entry {
-        alert: alert.clone(),
-        notice: Notice::New,
-    };
     vec![
         times::show(written.made),
         short(&alert.id),
-        entry.label().to_lowercase(),
+        Entry::new(alert.clone()).label().to_lowercase(),
         alert.run.clone(),
         step(alert.step),
         alert.detector.clone(),

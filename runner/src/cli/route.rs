@@ -17,7 +17,7 @@ use crate::deliver::matcher::{Facts, Matcher};
 use crate::deliver::post::wall_clock;
 use crate::deliver::routes::{Explained, Route, Why, group_key};
 use crate::deliver::silence::Silence;
-use crate::deliver::{Entry, Form, Message, Notice};
+use crate::deliver::{Entry, Message};
 use crate::exit::{Ending, Failure};
 use crate::ledger::Ledger;
 use crate::secret::scrub;
@@ -94,7 +94,7 @@ fn alert(text: &str, ledger: Option<&Ledger>) -> Result<Alert, Failure> {
 
 fn explanation(alert: &Alert, policy: &Policy, ledger: Option<&Ledger>) -> String {
     let facts = Facts::new(alert, &policy.labels);
-    let mut text = format!("{}\n\n", entry(alert).headline());
+    let mut text = format!("{}\n\n", Entry::new(alert.clone()).headline());
     // Writing into a text does not fail.
     for explained in policy.routes.explain(&facts) {
         let number = explained.position + 1;
@@ -171,14 +171,8 @@ fn previews(alert: &Alert, config: &Config, policy: &Policy, sinks: Vec<Named>) 
             continue;
         }
         let message = Message {
-            id: alert.id.clone(),
             group: group_key(chosen.route, chosen.position, &facts),
-            entries: vec![entry(alert)],
-            form: Form::Rich,
-            at: wall_clock(),
-            delayed: None,
-            doubtful: false,
-            test: false,
+            ..Message::one(alert.clone(), wall_clock())
         };
         _ = writeln!(text, "\n{name} ({}) sends", configured.kind);
         for line in scrub(&sink.preview(&message)).lines() {
@@ -186,11 +180,4 @@ fn previews(alert: &Alert, config: &Config, policy: &Policy, sinks: Vec<Named>) 
         }
     }
     text
-}
-
-fn entry(alert: &Alert) -> Entry {
-    Entry {
-        alert: alert.clone(),
-        notice: Notice::New,
-    }
 }

@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::alert::Severity::{self, Critical, Info, Warning};
-    use crate::deliver::print::sample;
+    use crate::deliver::sample;
 
     fn alert(detector: &str, key: &str, severity: Severity) -> Alert {
         Alert {

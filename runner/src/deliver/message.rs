@@ -80,6 +80,22 @@ pub enum Form {
 }
 
 impl Message {
+    /// A message with one new alert, as if it had never been tried before, at
+    /// this moment (milliseconds since 1970). It has the alert's names.
+    #[must_use]
+    pub fn one(alert: Alert, at: i64) -> Self {
+        Self {
+            id: alert.id.clone(),
+            group: alert.fingerprint.clone(),
+            entries: vec![Entry::new(alert)],
+            form: Form::Rich,
+            at,
+            delayed: None,
+            doubtful: false,
+            test: false,
+        }
+    }
+
     /// The worst severity among what fires, else among all.
     #[must_use]
     pub fn severity(&self) -> Severity {
@@ -164,6 +180,13 @@ fn minutes(time: Duration) -> String {
 }
 
 impl Entry {
+    /// An alert that has just been made.
+    #[must_use]
+    pub fn new(alert: Alert) -> Self {
+        let notice = Notice::New;
+        Self { alert, notice }
+    }
+
     /// Whether it says that something is wrong now.
     #[must_use]
     pub fn fires(&self) -> bool {

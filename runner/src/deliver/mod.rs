@@ -20,6 +20,7 @@ mod owner;
 pub mod post;
 pub mod print;
 pub mod routes;
+mod sample;
 mod service;
 mod settings;
 pub mod silence;
@@ -35,6 +36,7 @@ pub use self::build::build;
 #[cfg(feature = "network")]
 pub use self::http::{Http, HttpSink};
 pub use self::message::{Entry, Form, Message, Notice};
+pub(crate) use self::sample::sample;
 pub use self::service::{Answer, Method, Request, Service};
 pub use self::settings::{Given, Key, Settings, Takes};
 pub use self::sink::{Outcome, Pace, Sink};

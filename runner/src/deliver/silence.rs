@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::alert::Alert;
-    use crate::deliver::print::sample;
+    use crate::deliver::sample;
 
     const NOW: i64 = 1_700_000_000_000;
 

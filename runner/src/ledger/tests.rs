@@ -250,7 +250,7 @@ fn what_is_old_is_forgotten_but_what_waits_is_not() {
     let ledger = Ledger::in_memory().unwrap();
     let alert = |id: &str| Alert {
         id: id.to_owned(),
-        ..crate::deliver::print::sample()
+        ..crate::deliver::sample()
     };
     ledger
         .write(Durability::Process, |tx| {

@@ -5,13 +5,14 @@ use std::time::Instant;
 use clap::Args as ClapArgs;
 
 use super::choose;
-use crate::alert::{Alert, Location, SCHEMA, Severity, State};
+use crate::alert::{Alert, Severity};
 use crate::cli::Outcome;
 use crate::cli::delivery::{self, Kept};
 use crate::cli::options::host;
 use crate::cli::output::{print, say};
+use crate::cli::times;
 use crate::deliver::post::wall_clock;
-use crate::deliver::{Entry, Form, Message, Notice, text};
+use crate::deliver::{Message, sample, text};
 use crate::exit::Ending;
 use crate::ledger::SinkState;
 use crate::secret::scrub;
@@ -77,13 +78,9 @@ fn indent(text: &str) -> String {
 fn message(severity: Severity, sink: &str) -> Message {
     let id = || format!("{:032x}", fastrand::u128(..));
     let now = wall_clock();
-    let time = jiff::Timestamp::from_millisecond(now).unwrap_or_default();
     let alert = Alert {
         id: id(),
-        schema: SCHEMA,
         fingerprint: id(),
-        episode: 1,
-        project: "default".to_owned(),
         run: "runwatch-test".to_owned(),
         rank: Some(0),
         ranks: vec![0],
@@ -91,35 +88,17 @@ fn message(severity: Severity, sink: &str) -> Message {
         detector: "runwatch".to_owned(),
         key: "sink-test".to_owned(),
         severity,
-        state: State::Firing,
-        step: Some(2404),
-        time: Some(format!("{time:.0}")),
+        time: Some(times::show(now)),
         title: format!("Test of the sink {sink}"),
         message: "This is a test: nothing is wrong. An alert says here what happened, with \
                   numbers: loss was 2.31 at step 2403 and is NaN at step 2404."
             .to_owned(),
         recommendation: "Nothing. An alert says here what to do now.".to_owned(),
-        values: vec![("loss".to_owned(), f64::NAN), ("last".to_owned(), 2.31)],
-        location: Some(Location {
-            input: "train.log".to_owned(),
-            line: 17,
-        }),
-        first_step: Some(2404),
-        count: 1,
-        route: None,
         recent: None,
+        ..sample()
     };
     Message {
-        id: id(),
-        group: id(),
-        entries: vec![Entry {
-            alert,
-            notice: Notice::New,
-        }],
-        form: Form::Rich,
-        at: now,
-        delayed: None,
-        doubtful: false,
         test: true,
+        ..Message::one(alert, now)
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::deliver::print::sample;
+use crate::deliver::sample;
 
 fn own() -> Vec<(String, String)> {
     [("foo", "bar"), ("team", "研究"), ("two words", "x y")]

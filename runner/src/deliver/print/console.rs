@@ -233,7 +233,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::deliver::print::sample;
+    use crate::deliver::sample;
 
     fn shown(alert: &Alert, form: Form, colour: bool, width: usize) -> String {
         let mut bytes = Vec::new();

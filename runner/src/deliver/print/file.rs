@@ -126,7 +126,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::deliver::print::sample;
+    use crate::deliver::sample;
 
     #[test]
     fn appends_lines_that_are_there_at_once() {

@@ -55,7 +55,7 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::deliver::print::sample;
+    use crate::deliver::sample;
 
     fn written(alert: &Alert) -> String {
         let mut bytes = Vec::new();

@@ -8,15 +8,11 @@ pub mod console;
 pub(in crate::deliver) mod escape;
 pub mod file;
 pub mod json;
-#[cfg(test)]
-mod sample;
 mod spooler;
 
 use std::fmt;
 use std::io;
 
-#[cfg(test)]
-pub(crate) use self::sample::sample;
 pub use self::spooler::{Report, Spooler};
 use crate::alert::Alert;
 

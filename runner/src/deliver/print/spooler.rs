@@ -310,7 +310,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::deliver::print::sample;
+    use crate::deliver::sample;
 
     /// Waits for leave before each alert, and tells which one it took.
     struct Gate {

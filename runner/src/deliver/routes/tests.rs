@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::alert::{Alert, State};
 use crate::deliver::matcher::parse_all;
-use crate::deliver::print::sample;
+use crate::deliver::sample;
 
 fn names(sinks: &[&str]) -> Vec<String> {
     sinks.iter().map(|it| (*it).to_owned()).collect()

@@ -150,7 +150,7 @@ mod tests {
     use super::super::testing::{self, message};
     use super::*;
     use crate::alert::Alert;
-    use crate::deliver::print::sample;
+    use crate::deliver::sample;
 
     fn sink(path: &Path, max_size: u64, keep: u64) -> Rotated {
         Rotated {

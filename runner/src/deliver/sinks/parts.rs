@@ -1,5 +1,6 @@
 //! The parts of a message that several services show alike.
 
+use super::values::number;
 use crate::deliver::{Entry, Message};
 
 /// The entries with what fires first, the worst of it at the top: what does
@@ -45,15 +46,6 @@ pub(super) fn rest(entries: &[&Entry]) -> Option<String> {
     let headlines: Vec<_> = entries.iter().map(|entry| entry.headline()).collect();
     let counted = || format!("and {} more: {}", entries.len(), headlines.join("; "));
     (!entries.is_empty()).then(counted)
-}
-
-/// A number as people write it; `NaN` and `inf` are words, so that they get
-/// through JSON.
-fn number(value: f64) -> String {
-    match value.abs() {
-        size if size != 0.0 && !(1e-4..1e15).contains(&size) => format!("{value:e}"),
-        _ => value.to_string(),
-    }
 }
 
 fn joined<'a>(pairs: impl Iterator<Item = (&'a str, impl std::fmt::Display)>) -> String {

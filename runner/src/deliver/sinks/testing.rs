@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Kind;
 use crate::alert::{Alert, Severity, State};
-use crate::deliver::print::sample;
-use crate::deliver::{Answer, Entry, Form, Given, Message, Notice, Request, Settings, Takes};
+use crate::deliver::sample;
+use crate::deliver::{Answer, Entry, Form, Given, Message, Request, Settings, Takes};
 use crate::secret::Secret;
 
 /// A message with one critical alert.
@@ -25,14 +25,10 @@ pub(crate) fn resolved() -> Message {
 
 /// A message with these alerts.
 pub(crate) fn of(alerts: impl IntoIterator<Item = Alert>) -> Message {
-    let entry = |alert| Entry {
-        alert,
-        notice: Notice::New,
-    };
     Message {
         id: "00112233445566778899aabbccddeeff".to_owned(),
         group: "ffeeddccbbaa99887766554433221100".to_owned(),
-        entries: alerts.into_iter().map(entry).collect(),
+        entries: alerts.into_iter().map(Entry::new).collect(),
         form: Form::Rich,
         at: 1_700_000_000_123,
         delayed: None,

@@ -45,7 +45,7 @@ pub(super) fn values_line(alert: &Alert) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deliver::print::sample;
+    use crate::deliver::sample;
 
     #[test]
     fn numbers() {

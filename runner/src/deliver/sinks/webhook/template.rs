@@ -11,10 +11,10 @@ use minijinja::{Environment, Error, Output, State, UndefinedBehavior};
 use serde_json::json;
 
 use super::preset::tidy;
-use crate::alert::{self, Alert, Location, Severity};
+use crate::alert::{self, Alert};
+use crate::deliver::Message;
 use crate::deliver::sinks::values;
 use crate::deliver::text::{clean, clean_line};
-use crate::deliver::{Entry, Form, Message, Notice};
 use crate::secret::in_url;
 
 /// Steps of a template: a loop over 20 alerts takes some thousand.
@@ -204,33 +204,12 @@ fn context(message: &Message) -> serde_json::Value {
 /// texts, and everything absent that may be.
 fn samples() -> [(Message, &'static str); 2] {
     let full = Alert {
-        id: "0123456789abcdef0123456789abcdef".to_owned(),
-        schema: alert::SCHEMA,
-        fingerprint: "fedcba9876543210fedcba9876543210".to_owned(),
-        episode: 1,
-        project: "default".to_owned(),
         run: "a \"sample\" \\ run".to_owned(),
-        rank: Some(0),
-        ranks: vec![0],
-        host: "host".to_owned(),
-        detector: "non-finite".to_owned(),
-        key: "loss".to_owned(),
-        severity: Severity::Critical,
-        state: alert::State::Firing,
-        step: Some(2404),
-        time: Some("2023-11-14T22:13:20Z".to_owned()),
         title: "loss is \"NaN\"".to_owned(),
         message: "loss was 2.31,\nand is NaN now.".to_owned(),
         recommendation: "Go back to the last \"good\" checkpoint.".to_owned(),
-        values: vec![("loss".to_owned(), f64::NAN), ("last".to_owned(), 2.31)],
-        location: Some(Location {
-            input: "train.log".to_owned(),
-            line: 17,
-        }),
-        first_step: Some(2404),
-        count: 1,
-        route: None,
         recent: None,
+        ..crate::deliver::sample()
     };
     let bare = Alert {
         rank: None,
@@ -254,17 +233,8 @@ fn samples() -> [(Message, &'static str); 2] {
 
 fn sample(alert: Alert) -> Message {
     Message {
-        id: "0123456789abcdef0123456789abcdef".to_owned(),
-        group: "0123456789abcdef0123456789abcdef".to_owned(),
-        entries: vec![Entry {
-            alert,
-            notice: Notice::New,
-        }],
-        form: Form::Rich,
-        at: 1_700_000_000_000,
-        delayed: None,
-        doubtful: false,
         test: true,
+        ..Message::one(alert, 1_700_000_000_000)
     }
 }
 

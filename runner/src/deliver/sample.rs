@@ -1,4 +1,4 @@
-//! An alert for tests.
+//! An alert that nobody made: for whoever tries a sink, a template or a test.
 
 use crate::alert::{Alert, Location, Recent, SCHEMA, Severity, State};
 
