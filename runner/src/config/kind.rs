@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::literal;
 use super::tree::Value;
 use super::units;
+use crate::alert::Severity;
 
 type Read<T> = dyn Fn(&Value) -> Option<T>;
 type Write<T> = dyn Fn(&T) -> String;
@@ -135,6 +136,15 @@ where
         choices: names,
         ..kind
     }
+}
+
+/// How bad something is.
+pub(crate) fn severity() -> Kind<Severity> {
+    choice(&[
+        ("info", Severity::Info),
+        ("warning", Severity::Warning),
+        ("critical", Severity::Critical),
+    ])
 }
 
 /// A name of a person's choosing: of a project, a run or a metric.

@@ -3,7 +3,7 @@
 use super::error::{Problem, list_names};
 use super::kind::{expression, name, names};
 use super::literal::printable;
-use super::reader::Reader;
+use super::reader::{Named, Reader};
 use super::tree::{Node, Table, Value};
 use crate::decode::{Pattern, UNITS};
 use crate::suggest::did_you_mean;
@@ -12,37 +12,22 @@ const KEYS: [&str; 3] = ["line", "units", "text"];
 
 /// Reads `[pattern.*]`.
 pub(super) fn read(reader: &mut Reader) -> Vec<Pattern> {
+    let named = Named {
+        what: "pattern",
+        fits: |_| true,
+        first: "line = '…'",
+        found: Value::found,
+    };
     let mut patterns = Vec::new();
-    for (key, node) in reader.table("pattern") {
-        match &node.value {
-            Value::Table(table) => patterns.extend(pattern(reader, &key, &node, table)),
-            other => {
-                let message = format!(
-                    "`pattern.{}` must be a table, not {}",
-                    printable(&key),
-                    other.found()
-                );
-                let hint = "write `[pattern.NAME]`, and below it `line = '…'`".to_owned();
-                let problem = Problem::new(&node.key, message).hint(Some(hint));
-                reader.problems.push(problem);
-            }
-        }
+    for (name, node, table) in reader.named("pattern", &named) {
+        patterns.extend(pattern(reader, &name, &node, &table));
     }
     patterns
 }
 
 fn pattern(reader: &mut Reader, key: &str, node: &Node, table: &Table) -> Option<Pattern> {
     let section = format!("pattern.{key}");
-    for (unknown, node) in table
-        .iter()
-        .filter(|(key, _)| !KEYS.contains(&key.as_str()))
-    {
-        let message = format!("unknown key `{}` in `[{section}]`", printable(unknown));
-        let hint = did_you_mean(unknown, KEYS)
-            .unwrap_or_else(|| format!("there are {}", list_names(KEYS)));
-        let problem = Problem::new(&node.key, message).hint(Some(hint));
-        reader.problems.push(problem);
-    }
+    reader.reject_others(&format!("[{section}]"), table, &KEYS);
     let Some(line) = table.get("line") else {
         let message = format!("`[{section}]` has no `line`");
         let hint = "give it a regular expression: line = 'it=(?<step>\\d+) L=(?<loss>\\S+)'";

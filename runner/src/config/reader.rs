@@ -22,6 +22,18 @@ pub struct Setting {
     pub origin: Origin,
 }
 
+/// What sections with names of the user's own are like.
+pub(crate) struct Named {
+    /// What one is: "sink".
+    pub(crate) what: &'static str,
+    /// Whether it can have this name.
+    pub(crate) fits: fn(&str) -> bool,
+    /// What is written below the header first.
+    pub(crate) first: &'static str,
+    /// How a value in the wrong place is shown.
+    pub(crate) found: fn(&Value) -> String,
+}
+
 pub(crate) struct Reader {
     root: Table,
     known: Vec<(&'static str, &'static str)>,
@@ -44,6 +56,55 @@ impl Reader {
         match self.root.get(section).map(|node| &node.value) {
             Some(Value::Table(table)) => table.clone(),
             _ => Table::new(),
+        }
+    }
+
+    /// The tables in a section, each by the name that the user gave it:
+    /// `[section.NAME]`.
+    pub(crate) fn named(
+        &mut self,
+        section: &'static str,
+        named: &Named,
+    ) -> Vec<(String, Node, Table)> {
+        let mut tables = Vec::new();
+        for (name, node) in self.table(section) {
+            let shown = printable(&name).into_owned();
+            let (message, hint) = match &node.value {
+                Value::Table(_) if !(named.fits)(&name) => (
+                    format!("`{shown}` is no name for a {}", named.what),
+                    "a name is lower-case words joined by `-`".to_owned(),
+                ),
+                Value::Table(table) => {
+                    let table = table.clone();
+                    tables.push((name, node, table));
+                    continue;
+                }
+                other => (
+                    format!(
+                        "`{section}.{shown}` must be a table, not {}",
+                        (named.found)(other)
+                    ),
+                    format!("write `[{section}.NAME]`, and below it `{}`", named.first),
+                ),
+            };
+            self.problems
+                .push(Problem::new(&node.key, message).hint(Some(hint)));
+        }
+        tables
+    }
+
+    /// Reports the keys of a table that are none of these; `within` is its
+    /// header.
+    pub(crate) fn reject_others(&mut self, within: &str, table: &Table, known: &[&'static str]) {
+        let others = table
+            .iter()
+            .filter(|(key, _)| !known.contains(&key.as_str()));
+        for (key, node) in others {
+            let message = format!("unknown key `{}` in `{within}`", printable(key));
+            let hint = did_you_mean(key, known.iter().copied())
+                .unwrap_or_else(|| format!("there are {}", list_names(known.iter().copied())));
+            self.problems
+                .push(Problem::new(&node.key, message).hint(Some(hint)));
         }
     }
 

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use super::error::{Problem, list_names};
-use super::kind::{self, Kind, boolean, choice, duration};
+use super::kind::{self, Kind, boolean, duration, severity};
 use super::literal::{may_hold_a_token, printable};
 use super::origin::Origin;
 use super::reader::Reader;
 use super::tree::{Node, Table, Value};
 use super::types::Sink;
-use crate::alert::Severity;
 use crate::deliver::inhibit::Rule;
 use crate::deliver::matcher::{LABELS, Matcher, parse_all};
 use crate::deliver::routes::Route;
@@ -27,12 +26,6 @@ const ROUTE: [&str; 9] = [
     "repeat",
 ];
 const INHIBIT: [&str; 3] = ["source", "target", "equal"];
-
-const SEVERITIES: &[(&str, Severity)] = &[
-    ("info", Severity::Info),
-    ("warning", Severity::Warning),
-    ("critical", Severity::Critical),
-];
 
 /// Reads `[labels]`.
 pub(super) fn labels(reader: &mut Reader) -> Vec<(String, String)> {
@@ -110,7 +103,7 @@ struct Section<'a> {
 
 impl Section<'_> {
     fn route(mut self, known: &[String]) -> Option<Route> {
-        self.reject_unknown(&ROUTE);
+        self.reader.reject_others(self.section, self.table, &ROUTE);
         let usual = Route::default();
         let matchers = self.matchers("match");
         let sinks = self.key("sinks", &kind::names());
@@ -125,7 +118,7 @@ impl Section<'_> {
             matchers,
             sinks,
             goes_on: self.key("continue", &boolean()).unwrap_or_default(),
-            min_severity: self.key("min-severity", &choice(SEVERITIES)),
+            min_severity: self.key("min-severity", &severity()),
             group_by: self.label_names("group-by").unwrap_or(usual.group_by),
             group_wait: self.key("group-wait", &time(0)).unwrap_or(usual.group_wait),
             group_interval: self
@@ -136,7 +129,8 @@ impl Section<'_> {
     }
 
     fn inhibition(mut self) -> Rule {
-        self.reject_unknown(&INHIBIT);
+        self.reader
+            .reject_others(self.section, self.table, &INHIBIT);
         for key in ["source", "target"] {
             if !self.table.contains_key(key) {
                 let hint = "without both `source` and `target` it would mute nothing";
@@ -159,19 +153,6 @@ impl Section<'_> {
     fn problem(&mut self, message: &str, hint: &str) {
         let problem = Problem::new(&self.at, message).hint(Some(hint.to_owned()));
         self.reader.problems.push(problem);
-    }
-
-    fn reject_unknown(&mut self, known: &[&'static str]) {
-        for (key, node) in self.table {
-            if known.contains(&key.as_str()) {
-                continue;
-            }
-            let message = format!("unknown key `{}` in `{}`", printable(key), self.section);
-            let hint = did_you_mean(key, known.iter().copied())
-                .unwrap_or_else(|| format!("there are {}", list_names(known.iter().copied())));
-            let problem = Problem::new(&node.key, message).hint(Some(hint));
-            self.reader.problems.push(problem);
-        }
     }
 
     fn check_sinks(&mut self, sinks: &[String], known: &[String]) {

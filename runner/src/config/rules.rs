@@ -1,14 +1,13 @@
 //! `[rule.NAME]`: conditions that the user wrote.
 
-use super::error::{Problem, list_names};
+use super::error::Problem;
 use super::expression::{self, Mistake, Yields};
 use super::flags::is_detector_name;
-use super::kind::{Kind, boolean, choice, count, sentence};
-use super::literal::printable;
+use super::kind::{Kind, boolean, count, sentence, severity};
 use super::origin::Origin;
-use super::reader::Reader;
+use super::reader::{Named, Reader};
 use super::tree::{Node, Table, Value};
-use crate::suggest::did_you_mean;
+use crate::alert::Severity;
 
 const KEYS: [&str; 7] = [
     "when",
@@ -18,12 +17,6 @@ const KEYS: [&str; 7] = [
     "message",
     "recommendation",
     "enabled",
-];
-
-const SEVERITIES: &[(&str, &str)] = &[
-    ("info", "info"),
-    ("warning", "warning"),
-    ("critical", "critical"),
 ];
 
 /// A rule: the parameters of the detector that runs it.
@@ -37,26 +30,15 @@ pub struct Rule {
 
 /// Reads `[rule.*]`.
 pub(super) fn read(reader: &mut Reader) -> Vec<Rule> {
+    let named = Named {
+        what: "rule",
+        fits: is_detector_name,
+        first: "when = \"…\"",
+        found: Value::found,
+    };
     let mut rules = Vec::new();
-    for (name, node) in reader.table("rule") {
-        match &node.value {
-            Value::Table(_) if !is_detector_name(&name) => {
-                let message = format!("`{}` is no name for a rule", printable(&name));
-                let hint = "a name is lower-case words joined by `-`".to_owned();
-                reader
-                    .problems
-                    .push(Problem::new(&node.key, message).hint(Some(hint)));
-            }
-            Value::Table(table) => rules.extend(Section::new(reader, &name, &node, table).rule()),
-            other => {
-                let name = printable(&name);
-                let message = format!("`rule.{name}` must be a table, not {}", other.found());
-                let hint = "write `[rule.NAME]`, and below it `when = \"…\"`".to_owned();
-                reader
-                    .problems
-                    .push(Problem::new(&node.key, message).hint(Some(hint)));
-            }
-        }
+    for (name, node, table) in reader.named("rule", &named) {
+        rules.extend(Section::new(reader, &name, &node, &table).rule());
     }
     rules
 }
@@ -85,12 +67,13 @@ impl<'a> Section<'a> {
     }
 
     fn rule(mut self) -> Option<Rule> {
-        self.reject_unknown();
+        self.reader
+            .reject_others(&format!("[{}]", self.section), self.table, &KEYS);
         let enabled = self.key("enabled", &boolean()).unwrap_or(true);
         let rows: u32 = self.key("for", &count(1..=1_000_000)).unwrap_or(1);
         let severity = self
-            .key("severity", &choice(SEVERITIES))
-            .unwrap_or("warning");
+            .key("severity", &severity())
+            .unwrap_or(Severity::Warning);
         let (when, program) = self.when()?;
         let title = self.text("title").unwrap_or_else(|| self.name.to_owned());
         let message = self.text("message");
@@ -109,7 +92,7 @@ impl<'a> Section<'a> {
             ("name", self.name.to_owned()),
             ("when", program.program),
             ("rows", rows.to_string()),
-            ("severity", severity.to_owned()),
+            ("severity", severity.name().to_owned()),
             ("title", title),
             ("message", message),
             ("recommendation", recommendation),
@@ -127,21 +110,6 @@ impl<'a> Section<'a> {
     fn key<T>(&mut self, key: &str, kind: &Kind<T>) -> Option<T> {
         let node = self.table.get(key)?;
         self.reader.read(&self.section, key, node, kind)
-    }
-
-    fn reject_unknown(&mut self) {
-        for (key, node) in self
-            .table
-            .iter()
-            .filter(|(key, _)| !KEYS.contains(&key.as_str()))
-        {
-            let message = format!("unknown key `{}` in `[{}]`", printable(key), self.section);
-            let hint = did_you_mean(key, KEYS)
-                .unwrap_or_else(|| format!("there are {}", list_names(KEYS)));
-            self.reader
-                .problems
-                .push(Problem::new(&node.key, message).hint(Some(hint)));
-        }
     }
 
     fn lacks(&mut self, key: &str, hint: &str) {

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use super::kind::{
     Kind, all_or_names, boolean, choice, count, duration, expressions, name, path, seconds_or_off,
-    size,
+    severity, size,
 };
 use super::presets;
 use super::reader::Reader;
 use super::types::{Alerts, Color, Config, Console, Decode, Delivery, Faults, Limits, Style};
-use crate::alert::Severity;
 
 /// Sections whose keys are the user's own.
 pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule", "sinks", "labels"];
@@ -60,20 +59,13 @@ pub(super) fn config(
         budget: reader.get("faults", "budget", &count(0..=1_000)),
         within: reader.get("faults", "within", &duration(Duration::from_secs(1)..=day)),
     };
-    let severities = &[
-        ("info", Some(Severity::Info)),
-        ("warning", Some(Severity::Warning)),
-        ("critical", Some(Severity::Critical)),
-    ];
     let alerts = Alerts {
         cooldown_steps: reader.get("alerts", "cooldown-steps", &count(0..=1_000_000_000)),
         cooldown_seconds: reader.get("alerts", "cooldown-seconds", &seconds_or_off()),
         max_per_run: reader.get("alerts", "max-per-run", &count(0..=1_000_000)),
         // Not 0: a critical alert is never capped away altogether.
         critical_reserve: reader.get("alerts", "critical-reserve", &count(1..=1_000_000)),
-        min_severity: reader
-            .get("alerts", "min-severity", &choice(severities))
-            .unwrap_or(Severity::Info),
+        min_severity: reader.get("alerts", "min-severity", &severity()),
         rlwatch: reader.get("alerts", "policy", &choice(POLICIES)),
     };
     let paths = reader.get("input", "paths", &expressions());

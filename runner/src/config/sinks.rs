@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::error::{Problem, list_names};
 use super::flags::is_detector_name;
-use super::kind::{self, Kind, boolean, choice, duration, sentence};
+use super::kind::{self, Kind, boolean, duration, sentence, severity};
 use super::literal::{self, printable};
-use super::reader::Reader;
+use super::reader::{Named, Reader};
 use super::tree::{Node, Table, Value};
 use super::types::Sink;
 use crate::alert::Severity;
@@ -22,12 +22,6 @@ const COMMON: [&str; 3] = ["type", "min-severity", "enabled"];
 /// What every sink on the network takes as well.
 const NETWORK: [&str; 5] = ["timeout", "allow-private", "allow-http", "ca-file", "proxy"];
 
-const SEVERITIES: &[(&str, Severity)] = &[
-    ("info", Severity::Info),
-    ("warning", Severity::Warning),
-    ("critical", Severity::Critical),
-];
-
 /// Where paths begin.
 pub(super) struct Folders {
     pub(super) home: Option<PathBuf>,
@@ -36,34 +30,23 @@ pub(super) struct Folders {
 
 /// Reads `[sinks.*]`.
 pub(super) fn read(reader: &mut Reader, folders: &Folders) -> Vec<Sink> {
+    let named = Named {
+        what: "sink",
+        fits: is_detector_name,
+        first: "type = \"…\"",
+        found: shape,
+    };
     let mut sinks = Vec::new();
-    for (name, node) in reader.table("sinks") {
-        match &node.value {
-            Value::Table(_) if !is_detector_name(&name) => {
-                let message = format!("`{}` is no name for a sink", printable(&name));
-                let hint = "a name is lower-case words joined by `-`".to_owned();
-                let problem = Problem::new(&node.key, message).hint(Some(hint));
-                reader.problems.push(problem);
-            }
-            Value::Table(table) => {
-                let section = Section {
-                    section: format!("sinks.{name}"),
-                    reader,
-                    name: &name,
-                    node: &node,
-                    table,
-                    folders,
-                };
-                sinks.extend(section.sink());
-            }
-            other => {
-                let name = printable(&name);
-                let message = format!("`sinks.{name}` must be a table, not {}", shape(other));
-                let hint = "write `[sinks.NAME]`, and below it `type = \"…\"`".to_owned();
-                let problem = Problem::new(&node.key, message).hint(Some(hint));
-                reader.problems.push(problem);
-            }
-        }
+    for (name, node, table) in reader.named("sinks", &named) {
+        let section = Section {
+            section: format!("sinks.{name}"),
+            reader,
+            name: &name,
+            node: &node,
+            table: &table,
+            folders,
+        };
+        sinks.extend(section.sink());
     }
     sinks
 }
@@ -84,7 +67,7 @@ impl Section<'_> {
         self.reject_unknown(kind);
         let enabled = self.key("enabled", &boolean()).unwrap_or(true);
         let min_severity = self
-            .key("min-severity", &choice(SEVERITIES))
+            .key("min-severity", &severity())
             .unwrap_or(Severity::Info);
         let transport = self.transport(kind);
         let problems = self.reader.problems.len();
