@@ -83,10 +83,7 @@ impl Looked {
             air_gapped: false,
         };
         let usage = |error| Failure::new(Ending::Usage, error);
-        let Some(path) = delivering.path(&config) else {
-            let error = anyhow!("there is no home folder to look for the ledger in");
-            return Err(usage(error).hint("say where it is with --ledger PATH"));
-        };
+        let path = delivering.needed_path(&config)?;
         let is_there = std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
         if !is_there {
             let error = anyhow!("there is no ledger `{}` yet", path.display());
@@ -141,12 +138,16 @@ impl Delivering {
         given.or_else(|| usual_path(&|name| std::env::var_os(name)))
     }
 
-    /// The ledger, for commands that are of no use without it.
-    pub(super) fn ledger(&self, config: &Config) -> Result<Ledger, Failure> {
-        let path = self.path(config).ok_or_else(|| {
+    fn needed_path(&self, config: &Config) -> Result<PathBuf, Failure> {
+        self.path(config).ok_or_else(|| {
             let error = anyhow!("there is no home folder to look for the ledger in");
             Failure::new(Ending::Usage, error).hint("say where it is with --ledger PATH")
-        })?;
+        })
+    }
+
+    /// The ledger, for commands that are of no use without it.
+    pub(super) fn ledger(&self, config: &Config) -> Result<Ledger, Failure> {
+        let path = self.needed_path(config)?;
         Ledger::open(&path).map_err(|error| {
             Failure::new(Ending::Usage, anyhow!(error))
                 .hint("say where the ledger is with --ledger PATH")
