@@ -12,6 +12,7 @@ const NETWORK: &[&str] = &[
     "ring",
     "aws-lc-rs",
     "socket2",
+    "axum",
     "hyper",
     "tokio",
     "mio",

@@ -19,8 +19,12 @@ pub type RunId = u32;
 /// Which detectors want a value: bit `n` stands for the `n`-th detector.
 pub type Mask = u64;
 
-/// The most detectors that can be enabled at once, one bit of a [`Mask`] each.
-pub const MAX_DETECTORS: usize = Mask::BITS as usize;
+/// The most detectors that can be enabled at once, one bit of a [`Mask`] each
+/// but for the last.
+pub const MAX_DETECTORS: usize = Mask::BITS as usize - 1;
+
+/// The bit of a [`Mask`] that stands for the history, which wants every value.
+pub const HISTORY: Mask = 1 << MAX_DETECTORS;
 
 /// A metric's names.
 #[derive(Debug, Clone, PartialEq, Eq)]

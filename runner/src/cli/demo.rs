@@ -39,6 +39,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let outlets = Outlets {
         printers,
         post: None,
+        history: None,
         flush: config.delivery.flush,
     };
     let mut live = Live::new(decoding, pipeline, outlets)?;

@@ -9,9 +9,11 @@ use super::delivery;
 use super::output::{count, say, summarize};
 use crate::alert::{Alert, State};
 use crate::decode::{self, Decoder, Stream};
+use crate::deliver::owner;
 use crate::deliver::post::{Post, wall_clock};
 use crate::deliver::print::{Printer, Spooler};
 use crate::exit::{Ending, Failure};
+use crate::ledger::history::{Caps, Recorder};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 
 /// Where the alerts of a live watch go.
@@ -20,6 +22,8 @@ pub(super) struct Outlets {
     pub(super) printers: Vec<Box<dyn Printer>>,
     /// Through the ledger to the sinks; none if nothing is to be kept.
     pub(super) post: Option<Post>,
+    /// How large the history in the ledger may grow; none: there is to be none.
+    pub(super) history: Option<Caps>,
     /// How long all of them may take at the end.
     pub(super) flush: Duration,
 }
@@ -36,6 +40,7 @@ pub(super) struct Live {
     pub(super) pipeline: Pipeline,
     spooler: Spooler,
     post: Option<Post>,
+    recorder: Option<Recorder>,
     flush: Duration,
     alerts: Vec<Alert>,
     fired: u64,
@@ -52,24 +57,36 @@ struct Input {
 impl Live {
     /// Watches one input, which is number 0.
     pub(super) fn new(
-        decoding: decode::Options,
+        mut decoding: decode::Options,
         mut pipeline: Pipeline,
         outlets: Outlets,
     ) -> Result<Self, Failure> {
         let Outlets {
             printers,
             post,
+            history,
             flush,
         } = outlets;
         if post.is_some() {
             pipeline.keep_muted();
         }
-        let spooler = Spooler::new(printers, WAITING).map_err(|error| {
-            Failure::new(
-                Ending::Usage,
-                anyhow!("cannot start a sink's thread: {error}"),
-            )
-        })?;
+        let no_thread = |what: &'static str| {
+            move |error| Failure::new(Ending::Usage, anyhow!("cannot start {what}: {error}"))
+        };
+        let spooler = Spooler::new(printers, WAITING).map_err(no_thread("a sink's thread"))?;
+        // A ledger in memory is no place for it.
+        let ledger = post
+            .as_ref()
+            .map(Post::ledger)
+            .filter(|ledger| ledger.path().is_some());
+        let recorder = match (history, ledger) {
+            (Some(caps), Some(ledger)) => {
+                decoding.interests = Arc::new((*decoding.interests).clone().with_history());
+                let recorder = Recorder::start(ledger.clone(), caps, owner::me(), wall_clock);
+                Some(recorder.map_err(no_thread("the thread of the history"))?)
+            }
+            _ => None,
+        };
         let (name, run, rank) = (decoding.input.clone(), decoding.run.clone(), decoding.rank);
         let mut decoder = Decoder::new(decoding);
         let stream = decoder.stream(&name, &run, rank);
@@ -85,6 +102,7 @@ impl Live {
             pipeline,
             spooler,
             post,
+            recorder,
             flush,
             alerts: Vec::new(),
             fired: 0,
@@ -158,7 +176,12 @@ impl Live {
     fn process(&mut self) {
         if self.decoder.rows() > 0 {
             self.pipeline.submit(self.decoder.take(), &mut self.alerts);
-            if let Some(spent) = self.pipeline.collect(&mut self.alerts) {
+            let spent = self.pipeline.collect(&mut self.alerts);
+            let spent = match (&mut self.recorder, spent) {
+                (Some(recorder), Some(segment)) => recorder.record(segment),
+                (_, spent) => spent,
+            };
+            if let Some(spent) = spent {
                 self.decoder.recycle(spent);
             }
         }
@@ -199,6 +222,10 @@ impl Live {
         }
         self.pipeline.finish("unknown", &mut self.alerts);
         self.send();
+        if let Some((rows, why)) = self.recorder.take().and_then(|it| it.close(over)) {
+            let rows = count(rows, "record is", "records are");
+            say(&format!("runwatch: {rows} missing in the history: {why}"));
+        }
         let mut ending = Ending::Fine;
         if let Some(mut post) = self.post.take() {
             let now = wall_clock();

@@ -15,6 +15,7 @@ use crate::deliver::print::{PrintError, Printer};
 use crate::detect::{Budget, Detect, Settings};
 use crate::exit::{Ending, Failure};
 use crate::judge::{Judge, Policy};
+use crate::ledger::history::Caps;
 use crate::load::{Loader, builtin_names};
 use crate::names::Names;
 use crate::pipeline::Pipeline;
@@ -198,6 +199,14 @@ pub(super) fn decoding_for(
         restarts: config.decode.restarts,
         format: None,
         patterns: config.patterns.clone(),
+    }
+}
+
+/// How large the history may grow.
+pub(super) fn caps(config: &Config) -> Caps {
+    Caps {
+        run: config.history.run_size as u64,
+        total: config.history.total_size as u64,
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) struct Args {
     pub(super) shown: Shown,
     #[command(flatten)]
     pub(super) delivering: Delivering,
+    /// Keep alerts only, and not what the metrics were
+    #[arg(long, help_heading = "Delivery")]
+    pub(super) no_history: bool,
     #[command(flatten)]
     pub(super) configured: Configured,
 }
@@ -172,6 +175,7 @@ pub(super) fn outlets(args: &Args, config: &Config) -> Result<Outlets, Failure> 
     Ok(Outlets {
         printers,
         post: Some(args.delivering.open(config)?),
+        history: (config.history.enable && !args.no_history).then(|| options::caps(config)),
         flush: config.delivery.flush,
     })
 }

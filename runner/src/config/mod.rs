@@ -46,5 +46,6 @@ pub(crate) use show::written as toml_value;
 pub use show::{show, template};
 pub use tree::{Node, Value};
 pub use types::{
-    Alerts, Color, Config, Console, Decode, Delivery, Detector, Faults, Given, Limits, Sink, Style,
+    Alerts, Color, Config, Console, Decode, Delivery, Detector, Faults, Given, History, Limits,
+    Sink, Style,
 };

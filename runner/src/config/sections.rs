@@ -10,7 +10,9 @@ use super::kind::{
 };
 use super::presets;
 use super::reader::Reader;
-use super::types::{Alerts, Color, Config, Console, Decode, Delivery, Faults, Limits, Style};
+use super::types::{
+    Alerts, Color, Config, Console, Decode, Delivery, Faults, History, Limits, Style,
+};
 
 /// Sections whose keys are the user's own.
 pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule", "sinks", "labels"];
@@ -107,6 +109,11 @@ pub(super) fn config(
         flush: reader.get("delivery", "flush", &duration(Duration::ZERO..=day)),
         keep: reader.get("delivery", "keep", &duration(day..=day * 36_500)),
     };
+    let history = History {
+        enable: reader.get("history", "enable", &boolean()),
+        run_size: reader.get("history", "run-size", &size(MIB..=64 * GIB)),
+        total_size: reader.get("history", "total-size", &size(MIB..=1024 * GIB)),
+    };
     let file = reader.optional("file", "path", &path(home.clone(), PathBuf::new()));
     let own_path = path(home, file_folder);
     let detectors = super::detectors::read(reader, builtin, enable.as_deref(), strict, &own_path);
@@ -127,6 +134,7 @@ pub(super) fn config(
         inhibitions,
         labels,
         delivery,
+        history,
         console,
         file,
     }

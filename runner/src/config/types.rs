@@ -46,6 +46,8 @@ pub struct Config {
     pub labels: Vec<(String, String)>,
     /// `[delivery]`: the ledger and the way out.
     pub delivery: Delivery,
+    /// `[history]`.
+    pub history: History,
     /// How the console looks.
     pub console: Console,
     /// The file of alerts as JSON lines; none if there is none.
@@ -152,6 +154,17 @@ pub struct Delivery {
     pub flush: Duration,
     /// How long alerts are remembered.
     pub keep: Duration,
+}
+
+/// `[history]`: the metrics that the ledger remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// Whether there is one.
+    pub enable: bool,
+    /// The most bytes of a run.
+    pub run_size: usize,
+    /// The most bytes of all runs.
+    pub total_size: usize,
 }
 
 /// A way out for alerts.

@@ -3,7 +3,7 @@
 
 use crate::describe::Interest;
 use crate::names::glob;
-use crate::record::Mask;
+use crate::record::{HISTORY, Mask};
 
 /// The wishes of all detectors; detector `n` is bit `n` of a [`Mask`].
 #[derive(Debug, Clone, Default)]
@@ -39,6 +39,13 @@ impl Interests {
             events: all(),
             rows: 1,
         }
+    }
+
+    /// Wants every metric for the history as well.
+    #[must_use]
+    pub fn with_history(mut self) -> Self {
+        self.metrics.push(("*".to_owned(), HISTORY, false));
+        self
     }
 
     /// Adds the wishes of detector number `detector`. Returns the kinds that

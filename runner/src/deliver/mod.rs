@@ -16,7 +16,7 @@ mod http;
 pub mod inhibit;
 pub mod matcher;
 mod message;
-mod owner;
+pub(crate) mod owner;
 pub mod post;
 pub mod print;
 pub mod routes;

@@ -2,14 +2,14 @@
 
 /// The name of this process: host, number, and when it began, since numbers
 /// are used again.
-pub(super) fn me() -> String {
+pub(crate) fn me() -> String {
     let pid = std::process::id();
     format!("{} {pid} {}", host(), began(pid).unwrap_or_default())
 }
 
 /// Whether the process of this name may still be alive. Of another host it is
 /// not known, and there the lease decides.
-pub(super) fn is_alive(owner: &str) -> bool {
+pub(crate) fn is_alive(owner: &str) -> bool {
     let mut parts = owner.split(' ');
     let (Some(host_name), Some(pid), Some(began_at)) = (parts.next(), parts.next(), parts.next())
     else {

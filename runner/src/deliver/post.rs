@@ -156,6 +156,12 @@ impl Post {
         })
     }
 
+    /// The ledger that alerts are written to.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
     /// Writes alerts and their deliveries down, and wakes the sinks.
     pub fn send(&mut self, alerts: &[Arc<Alert>], muted: &[Muted], now: i64) {
         if alerts.is_empty() && muted.is_empty() {

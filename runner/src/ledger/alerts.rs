@@ -46,7 +46,8 @@ impl Ledger {
     /// If the ledger cannot be written.
     pub fn forget(&self, before: i64) -> Result<u64> {
         let old: bool = self.read(|connection| {
-            let query = "SELECT EXISTS (SELECT 1 FROM alert WHERE made < ?1)";
+            let query = "SELECT EXISTS (SELECT 1 FROM alert WHERE made < ?1)
+                         OR EXISTS (SELECT 1 FROM run WHERE seen < ?1)";
             Ok(connection.query_row(query, [before], |row| row.get(0))?)
         })?;
         if !old {
@@ -61,6 +62,7 @@ impl Ledger {
             tx.execute("DELETE FROM attempt WHERE at < ?1", [before])?;
             tx.execute("DELETE FROM muted WHERE last_at < ?1", [before])?;
             tx.execute("DELETE FROM silence WHERE removed < ?1", [before])?;
+            tx.execute("DELETE FROM run WHERE seen < ?1", [before])?;
             Ok(alerts as u64)
         })
     }

@@ -8,6 +8,7 @@
 pub(crate) mod alerts;
 pub(crate) mod deliveries;
 mod filesystem;
+pub mod history;
 pub(crate) mod outbox;
 mod queries;
 mod schema;

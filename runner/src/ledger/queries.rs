@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 use serde::{Serialize, Serializer};
 
-use super::{BUSY, Ledger, LedgerError, Result, alerts, schema};
+use super::{BUSY, Ledger, LedgerError, Result, alerts, history, schema};
 use crate::alert::{Alert, Severity};
 
 /// Which of them are meant. What is not said does not matter.
@@ -409,6 +409,7 @@ fn read_only(path: &Path) -> Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "query_only", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
+    history::register(&connection)?;
     Ok(connection)
 }
 

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{BUSY, LedgerError, Result};
+use super::{BUSY, LedgerError, Result, history};
 
 /// `rwch`: says what kind of SQLite file it is.
 const APPLICATION: i32 = 0x7277_6368;
 
 /// Each step takes a ledger from the version of its position to the next.
 /// A published step never changes.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE alert (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -113,7 +114,83 @@ const MIGRATIONS: &[&str] = &["
         made INTEGER NOT NULL,
         removed INTEGER
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- A run with a history.
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        project TEXT NOT NULL,
+        run TEXT NOT NULL,
+        made INTEGER NOT NULL, -- when its first row was written
+        seen INTEGER NOT NULL, -- and its last
+        ended INTEGER,
+        owner TEXT, -- the process that watches it
+        rows INTEGER NOT NULL DEFAULT 0, -- all that there were
+        bytes INTEGER NOT NULL DEFAULT 0, -- of what is kept
+        first_step INTEGER,
+        last_step INTEGER,
+        UNIQUE (project, run)
+    ) STRICT;
+
+    -- How far a file was read, so that reading it again adds nothing.
+    CREATE TABLE input (
+        run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+        input TEXT NOT NULL,
+        first TEXT NOT NULL, -- names its first row
+        line INTEGER NOT NULL,
+        PRIMARY KEY (run, input)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE metric (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+        source TEXT NOT NULL, -- as the job printed it
+        name TEXT NOT NULL, -- the canonical name
+        rows INTEGER NOT NULL,
+        nonfinite INTEGER NOT NULL,
+        first_step INTEGER NOT NULL,
+        last_step INTEGER NOT NULL,
+        first ANY, -- a number, or NaN, Infinity, -Infinity as text
+        last ANY,
+        low REAL,
+        high REAL,
+        UNIQUE (run, source)
+    ) STRICT;
+
+    -- Some rows of a run: runner/src/ledger/history/chunk.rs has their form.
+    CREATE TABLE chunk (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+        level INTEGER NOT NULL DEFAULT 0, -- how often it was thinned
+        rows INTEGER NOT NULL,
+        low_step INTEGER NOT NULL,
+        high_step INTEGER NOT NULL,
+        low_time REAL, -- seconds since 1970
+        high_time REAL,
+        steps BLOB NOT NULL,
+        times BLOB,
+        ranks BLOB
+    ) STRICT;
+    CREATE INDEX chunk_of_run ON chunk (run, level, rows);
+
+    -- The values of a metric in these rows.
+    CREATE TABLE series (
+        metric INTEGER NOT NULL REFERENCES metric (id) ON DELETE CASCADE,
+        chunk INTEGER NOT NULL,
+        places BLOB, -- the rows that have one; none: all
+        data BLOB NOT NULL,
+        PRIMARY KEY (metric, chunk)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Every value, for questions in SQL. The function is runwatch's own.
+    CREATE VIEW history AS
+        SELECT r.project, r.run, m.source AS metric, p.value ->> 0 AS step,
+            p.value ->> 1 AS time, p.value ->> 2 AS rank, p.value ->> 3 AS value
+        FROM run r JOIN metric m ON m.run = r.id JOIN series s ON s.metric = m.id
+            JOIN chunk c ON c.id = s.chunk,
+            json_each(points(c.rows, c.steps, c.times, c.ranks, s.places, s.data)) p;
+",
+];
 
 /// Sets the connection up and brings the tables up to date.
 pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
@@ -139,6 +216,7 @@ pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
+    history::register(connection)?;
     migrate(connection)
 }
 

@@ -86,7 +86,7 @@ fn each_wrong_value_says_what_fits() {
         wrong("[kitchen]\n[file]\npat = 1"),
         "runwatch.toml:1:2: unknown section `[kitchen]`\n\
          hint: the sections are `detectors`, `limits`, `faults`, `alerts`, `input`, `decode`, `console`, \
-         `delivery`, `file`, `detector`, `names`, `pattern`, `rule`, `sinks`, `labels`\n\
+         `delivery`, `history`, `file`, `detector`, `names`, `pattern`, `rule`, `sinks`, `labels`\n\
          runwatch.toml:3:1: unknown key `pat` in `[file]`\n\
          hint: did you mean `path`?"
     );
@@ -272,7 +272,7 @@ fn more_detectors_than_there_are_bits() {
         .collect();
     assert_eq!(
         Sealed::with(&text).error(),
-        "67 detectors are enabled, and the most is 64\n\
+        "67 detectors are enabled, and the most is 63\n\
          hint: switch some off with `enabled = false`"
     );
 }

@@ -64,6 +64,11 @@ inhibit = true                   # default
 flush = "20s"                    # default
 keep = "90d"                     # default
 
+[history]
+enable = true                    # default
+run-size = "64 MiB"              # default
+total-size = "1 GiB"             # default
+
 [file]
 # path is not set
 

@@ -1,0 +1,229 @@
+//! What is known of runs, in the form in which programs and pages get it: the
+//! report, the dashboard and agents all read these.
+//!
+//! JSON knows no NaN and no infinity: such a value is the text `"NaN"`,
+//! `"Infinity"` or `"-Infinity"`. Times are RFC 3339 in UTC.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::alert;
+use crate::downsample::extremes;
+use crate::ledger::history::{self, Point};
+use crate::record::NO_RANK;
+
+/// A number that may be none of JSON's.
+#[derive(Debug, Clone, Copy)]
+pub struct Number(pub f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            value if value.is_nan() => to.serialize_str("NaN"),
+            f64::INFINITY => to.serialize_str("Infinity"),
+            f64::NEG_INFINITY => to.serialize_str("-Infinity"),
+            value => to.serialize_f64(value),
+        }
+    }
+}
+
+/// A moment, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub i64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&Timestamp::from_millisecond(self.0).unwrap_or_default())
+    }
+}
+
+/// A run in a list of runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Run {
+    /// The project.
+    pub project: String,
+    /// The run.
+    pub run: String,
+    /// When the ledger heard of it first.
+    pub created: Option<Time>,
+    /// When the ledger heard of it last.
+    pub last_activity: Option<Time>,
+    /// The lowest step.
+    pub first_step: Option<i64>,
+    /// The highest step.
+    pub last_step: Option<i64>,
+    /// How many records it had.
+    pub rows: u64,
+    /// How many metrics.
+    pub metrics: u64,
+    /// Its alerts.
+    pub alerts: Counts,
+    /// Findings that did not become alerts.
+    pub muted: u64,
+    /// `live`, `ended` or `unknown`.
+    pub state: &'static str,
+}
+
+/// Alerts, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Criticals that fired.
+    pub critical: u64,
+    /// Warnings that fired.
+    pub warning: u64,
+    /// Infos that fired.
+    pub info: u64,
+    /// Troubles that were over.
+    pub resolved: u64,
+}
+
+/// What is known of a metric without its values.
+#[derive(Debug, Clone, Serialize)]
+pub struct Metric {
+    /// The name as the job printed it, which is its only one within the run.
+    pub name: String,
+    /// The name that detectors ask for, or the printed one.
+    pub canonical: String,
+    /// How many values it had.
+    pub rows: u64,
+    /// How many of them were not finite.
+    pub nonfinite: u64,
+    /// The lowest step.
+    pub first_step: i64,
+    /// The highest step.
+    pub last_step: i64,
+    /// The first value.
+    pub first: Number,
+    /// The last value.
+    pub last: Number,
+    /// The lowest finite value.
+    pub min: Option<f64>,
+    /// The highest finite value.
+    pub max: Option<f64>,
+}
+
+impl From<history::Metric> for Metric {
+    fn from(metric: history::Metric) -> Self {
+        let (min, max) = metric.range.unzip();
+        Self {
+            name: metric.source,
+            canonical: metric.name,
+            rows: metric.rows,
+            nonfinite: metric.nonfinite,
+            first_step: metric.steps.0,
+            last_step: metric.steps.1,
+            first: Number(metric.first),
+            last: Number(metric.last),
+            min,
+            max,
+        }
+    }
+}
+
+/// Values of a metric as columns, in the order in which they were written.
+#[derive(Debug, Clone, Serialize)]
+pub struct Series {
+    /// The metric.
+    pub metric: String,
+    /// How many values there are.
+    pub rows: usize,
+    /// Whether fewer are given. The extremes of every stretch are among them.
+    pub thinned: bool,
+    /// The steps.
+    pub steps: Vec<i64>,
+    /// Seconds since 1970, where known.
+    pub times: Vec<Option<f64>>,
+    /// The ranks, if any line named one.
+    pub ranks: Option<Vec<Option<u32>>>,
+    /// The values.
+    pub values: Vec<Number>,
+}
+
+impl Series {
+    /// About `wanted` of these points, or all if there are no more.
+    #[must_use]
+    pub fn new(metric: String, points: &[Point], wanted: usize) -> Self {
+        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+        let kept = extremes(&values, wanted);
+        let kept: Vec<&Point> = kept.iter().filter_map(|at| points.get(*at)).collect();
+        let rank = |point: &&Point| (point.rank != NO_RANK).then_some(point.rank);
+        let ranks: Vec<Option<u32>> = kept.iter().map(rank).collect();
+        Self {
+            metric,
+            rows: points.len(),
+            thinned: kept.len() < points.len(),
+            steps: kept.iter().map(|point| point.step).collect(),
+            times: kept
+                .iter()
+                .map(|point| (!point.time.is_nan()).then_some(point.time))
+                .collect(),
+            ranks: ranks.iter().any(Option::is_some).then_some(ranks),
+            values: kept.iter().map(|point| Number(point.value)).collect(),
+        }
+    }
+}
+
+/// An alert with what the ledger knows of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Alert {
+    /// The alert, see `docs/alert.md`.
+    #[serde(flatten)]
+    pub alert: alert::Alert,
+    /// Rises with each alert that is written.
+    pub seq: i64,
+    /// When it was written down; none in a review.
+    pub made: Option<Time>,
+    /// Who knows of it, if anybody said so.
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// That somebody knows of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Acknowledged {
+    /// Who, as they said.
+    pub by: String,
+    /// When.
+    pub at: Time,
+    /// What they said about it.
+    pub comment: String,
+    /// The silence that keeps its reminders back.
+    pub silence: String,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn point(step: i64, rank: u32, value: f64) -> Point {
+        let time = if step == 0 { f64::NAN } else { 1.5 };
+        Point {
+            step,
+            time,
+            rank,
+            value,
+        }
+    }
+
+    #[test]
+    fn a_series_is_strict_json() {
+        let points = [
+            point(0, NO_RANK, f64::NAN),
+            point(1, 3, f64::NEG_INFINITY),
+            point(2, 3, 0.5),
+        ];
+        let series = Series::new("loss".to_owned(), &points, 10);
+        assert_eq!(
+            serde_json::to_string(&series).unwrap(),
+            r#"{"metric":"loss","rows":3,"thinned":false,"steps":[0,1,2],"times":[null,1.5,1.5],"ranks":[null,3,3],"values":["NaN","-Infinity",0.5]}"#
+        );
+        let alone = Series::new("loss".to_owned(), &[point(1, NO_RANK, 1.0)], 10);
+        assert_eq!(alone.ranks, None);
+    }
+
+    #[test]
+    fn a_time_is_text() {
+        let text = serde_json::to_string(&Time(1_795_357_458_120)).unwrap();
+        assert_eq!(text, "\"2026-11-22T14:24:18.12Z\"");
+    }
+}
