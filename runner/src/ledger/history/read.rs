@@ -237,8 +237,7 @@ fn points(connection: &Connection, metric: i64, window: &Window) -> Result<Vec<P
 /// The axis in the columns `rows, steps, times, ranks` from this one on.
 pub(super) fn axis(row: &Row<'_>, from: usize) -> Result<Axis> {
     let rows = row.get::<_, i64>(from)?.clamp(0, chunk::MOST as i64) as usize;
-    let blob =
-        |at| -> Result<Option<&[u8]>> { Ok(row.get_ref(at)?.as_blob_or_null().map_err(wrong)?) };
+    let blob = |at| -> Result<Option<&[u8]>> { row.get_ref(at)?.as_blob_or_null().map_err(wrong) };
     Ok(Axis {
         steps: chunk::read_steps(blob(from + 1)?.unwrap_or_default(), rows)?,
         times: chunk::read_times(blob(from + 2)?, rows)?,
