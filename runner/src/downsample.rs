@@ -44,8 +44,11 @@ pub(crate) fn of_stretch(values: &[f64], stretch: std::ops::Range<usize>, kept: 
     }
     let mut places = [low.map(|it| it.0), high.map(|it| it.0), strange];
     places.sort_unstable();
-    kept.extend(places.into_iter().flatten());
-    kept.dedup();
+    for place in places.into_iter().flatten() {
+        if kept.last() != Some(&place) {
+            kept.push(place);
+        }
+    }
 }
 
 #[cfg(test)]

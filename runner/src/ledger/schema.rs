@@ -181,9 +181,10 @@ const MIGRATIONS: &[&str] = &[
         metric INTEGER NOT NULL REFERENCES metric (id) ON DELETE CASCADE,
         chunk INTEGER NOT NULL,
         places BLOB, -- the rows that have one; none: all
-        data BLOB NOT NULL,
-        PRIMARY KEY (metric, chunk)
-    ) STRICT, WITHOUT ROWID;
+        data BLOB NOT NULL
+    ) STRICT;
+    -- Not its primary key: to compare keys there, SQLite reads whole rows.
+    CREATE UNIQUE INDEX series_of_metric ON series (metric, chunk);
 
     -- Every value, for questions in SQL. The function is runwatch's own.
     CREATE VIEW history AS

@@ -227,32 +227,23 @@ fn around_alerts(tx: &Transaction<'_>, run: i64, steps: &[i64]) -> Result<Vec<bo
 
 fn thin(column: &mut Column, protected: &[bool]) {
     let mut kept = Vec::with_capacity(column.values.len() / 4 + 2);
+    let mut of_this = Vec::with_capacity(STRETCH);
     for from in (0..column.values.len()).step_by(STRETCH) {
         let to = (from + STRETCH).min(column.values.len());
-        let begin = kept.len();
-        of_stretch(&column.values, from..to, &mut kept);
-        let rows = column
-            .rows
-            .get(from..to)
-            .unwrap_or_default()
-            .iter()
-            .enumerate();
-        let near = rows.filter(|(_, row)| protected.get(usize::from(**row)) == Some(&true));
-        kept.extend(near.map(|(at, _)| from + at));
-        if let Some(new) = kept.get_mut(begin..) {
-            new.sort_unstable();
-        }
-        kept.dedup();
+        of_stretch(&column.values, from..to, &mut of_this);
+        let rows = column.rows.get(from..to).unwrap_or_default();
+        let near = |row: &u16| protected.get(usize::from(*row)) == Some(&true);
+        let near = (from..).zip(rows).filter(|(_, row)| near(row));
+        of_this.extend(near.map(|(at, _)| at));
+        of_this.sort_unstable();
+        of_this.dedup();
+        kept.append(&mut of_this);
     }
+    let rows = kept.iter().filter_map(|at| column.rows.get(*at).copied());
+    let values = kept.iter().filter_map(|at| column.values.get(*at).copied());
     *column = Column {
-        rows: kept
-            .iter()
-            .filter_map(|at| column.rows.get(*at).copied())
-            .collect(),
-        values: kept
-            .iter()
-            .filter_map(|at| column.values.get(*at).copied())
-            .collect(),
+        rows: rows.collect(),
+        values: values.collect(),
     };
 }
 

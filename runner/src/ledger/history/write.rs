@@ -505,7 +505,10 @@ pub(super) fn put<'a>(
         )?;
     let len = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
     let mut bytes = steps.len() + len(&times) + len(&ranks);
-    let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO series VALUES (?1, ?2, ?3, ?4)")?;
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO series VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (metric, chunk) DO UPDATE SET places = ?3, data = ?4",
+    )?;
     for (metric, column) in columns {
         let places = column.places(rows);
         let values = chunk::floats(&column.values);
