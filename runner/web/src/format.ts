@@ -9,6 +9,12 @@ export function toNumber(value: Num | null | undefined): number | null {
   return typeof value === "number" ? value : Number(value);
 }
 
+/** The other way round. */
+export function fromNumber(n: number | null): Num | null {
+  if (n === null || Number.isFinite(n)) return n;
+  return Number.isNaN(n) ? "NaN" : n > 0 ? "Infinity" : "-Infinity";
+}
+
 /** An integer with separators: 1,000,000. */
 export function count(n: number): string {
   return grouped.format(n);
@@ -33,7 +39,7 @@ export function value(raw: Num | null | undefined, digits = 6): string {
   const size = Math.abs(n);
   if (Number.isInteger(n) && size < 1e9) return minus(count(n));
   if (size < 1e-4 || size >= 1e9) return minus(shortExponent(n.toExponential(Math.min(digits - 1, 4))));
-  return minus(trimZeros(size >= 10 ** digits ? n.toFixed(0) : n.toPrecision(digits)));
+  return minus(size >= 10 ** digits ? count(n) : n.toLocaleString("en-US", { maximumSignificantDigits: digits }));
 }
 
 /** Labels for the ticks of an axis, all with the same number of decimals. */
@@ -43,12 +49,21 @@ export function ticks(splits: (number | null)[]): string[] {
   const gap = known.length > 1 ? Math.abs((known[1] as number) - (known[0] as number)) : largest || 1;
   const exponent = largest >= 1e6 || (largest > 0 && largest < 1e-3);
   const digits = Math.max(0, Math.min(12, Math.ceil(Math.log10(Math.max(largest, gap) / gap) - 1e-9)));
-  const decimals = Math.max(0, Math.min(12, -Math.floor(Math.log10(gap) + 1e-9)));
+  const decimals = decimalsOf(gap);
   return splits.map((n) => {
     if (n === null) return "";
     if (n === 0) return "0";
-    return minus(exponent ? shortExponent(n.toExponential(Math.min(digits, 4))) : decimals === 0 ? count(n) : n.toFixed(decimals));
+    return minus(exponent ? shortExponent(n.toExponential(Math.min(digits, 4))) : decimals === 0 ? count(n) : fixed(n, decimals));
   });
+}
+
+/** So many decimals write the number exactly, if twelve are enough. */
+function decimalsOf(n: number): number {
+  for (let decimals = 0; decimals < 12; decimals += 1) {
+    const shifted = n * 10 ** decimals;
+    if (shifted > 0.5 && Math.abs(shifted - Math.round(shifted)) < 1e-6 * shifted) return decimals;
+  }
+  return 12;
 }
 
 /** Labels for the ticks of a logarithmic axis. */
@@ -69,6 +84,10 @@ export function stepTicks(splits: (number | null)[]): string[] {
     const [unit, name] = largest >= 1e9 ? [1e9, "G"] : largest >= 1e6 ? [1e6, "M"] : [1e3, "k"];
     return n === 0 ? "0" : `${trimZeros((n / unit).toFixed(3))}${name}`;
   });
+}
+
+function fixed(n: number, decimals: number): string {
+  return n.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
 function trimZeros(text: string): string {

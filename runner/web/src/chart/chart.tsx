@@ -1,7 +1,7 @@
 // A chart with its title, tools, readings and words for those who cannot see it.
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { count, step as stepText, value as valueText } from "../format";
+import { count, fromNumber, step as stepText, value as valueText } from "../format";
 import { useThemeVersion } from "../theme";
 import { Hidden } from "../parts/bits";
 import type { Drawing } from "./lines";
@@ -50,7 +50,7 @@ export function Chart(props: Props) {
   useLayoutEffect(() => {
     const box = place.current;
     if (!box) return;
-    const made = new Plot(box, latest.current.drawing, latest.current.range, {
+    const made = new Plot(box, latest.current.drawing, latest.current.range ?? latest.current.whole, {
       width: Math.max(box.clientWidth, 120),
       height,
       log,
@@ -72,10 +72,11 @@ export function Chart(props: Props) {
 
   const fed = useRef(drawing);
   useLayoutEffect(() => {
-    if (fed.current !== drawing) plot.current?.feed(drawing, range);
-    else plot.current?.look(range);
+    const sight = range ?? whole;
+    if (fed.current !== drawing) plot.current?.feed(drawing, sight);
+    else plot.current?.look(sight);
     fed.current = drawing;
-  }, [drawing, range?.from, range?.to]);
+  }, [drawing, range?.from, range?.to, whole.from, whole.to]);
   useLayoutEffect(() => plot.current?.repaint(), [markers]);
 
   const keys = (event: KeyboardEvent) => {
@@ -231,12 +232,6 @@ function reading(drawing: Drawing, index: number): string {
     const label = drawing.lines.length > 1 ? `${line.label} ` : "";
     return value == null ? null : `${label}${valueText(value)}`;
   });
-  const odd = drawing.odd.filter((odd) => odd.step === drawing.data[0][index]).map((odd) => valueText(numText(odd.value)));
+  const odd = drawing.odd.filter((odd) => odd.step === drawing.data[0][index]).map((odd) => valueText(fromNumber(odd.value)));
   return `Step ${stepText(drawing.data[0][index] ?? null)}: ${[...values.filter(Boolean), ...odd].join(", ") || "no value"}`;
-}
-
-function numText(n: number): number | "NaN" | "Infinity" | "-Infinity" {
-  if (Number.isNaN(n)) return "NaN";
-  if (Number.isFinite(n)) return n;
-  return n > 0 ? "Infinity" : "-Infinity";
 }

@@ -23,26 +23,23 @@ export class Plot {
   readonly #u: uPlot;
   #drawing: Drawing;
 
-  constructor(place: HTMLElement, drawing: Drawing, range: Range | null, options: PlotOptions) {
+  constructor(place: HTMLElement, drawing: Drawing, range: Range, options: PlotOptions) {
     this.#drawing = drawing;
     const buttons = document.createElement("div");
     buttons.className = "markers";
     this.#u = new uPlot(settings(drawing, options, () => this.#drawing.odd, buttons), drawing.data as uPlot.AlignedData, place);
     this.#u.over.append(buttons);
     touch(this.#u);
-    if (range) this.look(range);
+    this.look(range);
   }
 
-  /** Shows a stretch, or the whole. */
-  look(range: Range | null): void {
-    const steps = this.#drawing.data[0];
-    const first = steps[0] ?? 0;
-    const last = steps[steps.length - 1] ?? first;
-    this.#u.setScale("x", range ? { min: range.from, max: range.to } : { min: first, max: last });
+  /** Shows a stretch of steps. */
+  look(range: Range): void {
+    this.#u.setScale("x", { min: range.from, max: range.to });
   }
 
   /** Takes new data of the same lines. */
-  feed(drawing: Drawing, range: Range | null): void {
+  feed(drawing: Drawing, range: Range): void {
     this.#drawing = drawing;
     this.#u.setData(drawing.data as uPlot.AlignedData, false);
     this.look(range);

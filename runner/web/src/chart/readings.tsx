@@ -2,7 +2,7 @@
 // into the page: the cursor moves too often for anything else.
 import type { RefObject } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { step as stepText, value as valueText } from "../format";
+import { fromNumber, step as stepText, value as valueText } from "../format";
 import type { Drawing } from "./lines";
 import { Swatch } from "./swatch";
 
@@ -16,13 +16,11 @@ export function Readings({ drawing, handle }: { drawing: Drawing; handle: RefObj
   const now = useRef<number | null>(null);
   const show = (index: number | null) => {
     now.current = index;
-    const steps = drawing.data[0];
-    const at = index ?? steps.length - 1;
-    const x = steps[at];
-    if (step.current) step.current.textContent = x === undefined ? "no values" : `${index === null ? "last, step" : "step"} ${stepText(x)}`;
+    const x = index === null ? undefined : drawing.data[0][index];
+    if (step.current) step.current.textContent = x === undefined ? atRest(drawing) : `step ${stepText(x)}`;
     drawing.lines.forEach((_, line) => {
       const place = values.current[line];
-      if (place) place.textContent = x === undefined ? "" : shown(drawing, line, at);
+      if (place) place.textContent = index === null || x === undefined ? last(drawing, line) : shown(drawing, line, index);
     });
   };
   useLayoutEffect(() => {
@@ -51,9 +49,25 @@ export function Readings({ drawing, handle }: { drawing: Drawing; handle: RefObj
   );
 }
 
+function atRest(drawing: Drawing): string {
+  const ends = new Set(drawing.lines.filter((line) => !line.old).map((line) => line.steps[line.steps.length - 1]));
+  const [end] = ends;
+  if (end === undefined) return "no values";
+  return ends.size === 1 ? `last, step ${stepText(end)}` : "last";
+}
+
+/** The last value of a line. */
+function last(drawing: Drawing, line: number): string {
+  const values = drawing.lines[line]?.values ?? [];
+  return valueText(fromNumber(values[values.length - 1] ?? null));
+}
+
 /** The line's value at the place, or else the last one before it. */
 function shown(drawing: Drawing, line: number, at: number): string {
   const column = drawing.data[line + 1] ?? [];
+  const { steps = [] } = drawing.lines[line] ?? {};
+  const x = drawing.data[0][at] ?? 0;
+  if (x > (steps[steps.length - 1] ?? -Infinity)) return "–";
   for (let index = at; index >= 0 && index > at - 64; index -= 1) {
     const value = column[index];
     if (value === null) return oddAt(drawing, drawing.data[0][index]);
@@ -63,7 +77,5 @@ function shown(drawing: Drawing, line: number, at: number): string {
 }
 
 function oddAt(drawing: Drawing, step: number | undefined): string {
-  const found = drawing.odd.find((odd) => odd.step === step)?.value;
-  if (found === undefined) return "–";
-  return Number.isNaN(found) ? "NaN" : found > 0 ? "+Infinity" : "−Infinity";
+  return valueText(fromNumber(drawing.odd.find((odd) => odd.step === step)?.value ?? null));
 }

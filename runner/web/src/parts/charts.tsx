@@ -145,6 +145,7 @@ function alertsByMetric(metrics: Metric[], alerts: Alert[], which: Which): Map<s
   for (const metric of metrics) names.set(metric.name, metric.name);
   const found = new Map<string, Alert[]>(metrics.map((metric) => [metric.name, []]));
   for (const alert of alerts) {
+    if (alert.detector === "runwatch") continue; // About runwatch itself.
     const about = names.get(alert.recent?.metric ?? "") ?? names.get(alert.key);
     for (const name of about ? [about] : metrics.map((metric) => metric.name)) found.get(name)?.push(alert);
   }

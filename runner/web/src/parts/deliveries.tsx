@@ -38,7 +38,7 @@ export function Deliveries({ deliveries, brief, onResend }: Props) {
                 <span class={`delivery ${delivery.state}`}>{delivery.state}</span>
                 {delivery.reason && <span class="note">{delivery.reason}</span>}
               </td>
-              <td data-label="sink">{delivery.sink}</td>
+              <td data-label="sink" class="name">{delivery.sink}</td>
               {!brief && (
                 <td data-label="alert" class="wide">
                   <span class="stack">
@@ -78,7 +78,7 @@ export function Deliveries({ deliveries, brief, onResend }: Props) {
 
 function Attempts({ delivery }: { delivery: Delivery }) {
   const { attempts, error } = delivery;
-  if (attempts.length === 0) return error ? <span class="note">{error}</span> : <span class="quiet">none yet</span>;
+  if (attempts.length === 0) return error ? <span class="note">{error}</span> : <span class="quiet">{delivery.done ? "none" : "none yet"}</span>;
   return (
     <details class="attempts">
       <summary>

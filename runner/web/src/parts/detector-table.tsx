@@ -44,7 +44,7 @@ export function DetectorTable({ detectors, seen }: { detectors: Detector[]; seen
                   <span class="note">{detector.summary}</span>
                 </span>
               </th>
-              {seen && <td data-label="watch">{detector.run === null ? <span class="quiet">–</span> : `${detector.project ?? ""} / ${detector.run}`}</td>}
+              {seen && <td data-label="watch" class="name">{detector.run === null ? <span class="quiet">–</span> : `${detector.project ?? ""} / ${detector.run}`}</td>}
               <td data-label="faults">
                 <Faults detector={detector} />
               </td>

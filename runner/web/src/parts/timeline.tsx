@@ -41,6 +41,7 @@ export function episodesOf(alerts: Alert[], end: number): Row[] {
     }
     open.set(key, episode);
   }
+  endWithTheNext([...open.entries()]);
   const rows = new Map<string, Row>();
   for (const episode of [...open.values()].sort((a, b) => a.from - b.from)) {
     const row = rows.get(episode.detector) ?? { detector: episode.detector, episodes: [], lanes: 1 };
@@ -51,14 +52,25 @@ export function episodesOf(alerts: Alert[], end: number): Row[] {
   return [...rows.values()].sort((a, b) => worst(b) - worst(a) || a.detector.localeCompare(b.detector));
 }
 
+/** An episode that was not resolved is over when the same trouble begins anew. */
+function endWithTheNext(episodes: [string, Episode][]): void {
+  const last = new Map<string, Episode>();
+  for (const [key, episode] of episodes) {
+    const trouble = key.split(" ")[0] ?? key;
+    const before = last.get(trouble);
+    if (before && before.to === null && episode.from >= before.from) before.to = episode.from;
+    last.set(trouble, episode);
+  }
+}
+
 const worst = (row: Row) => Math.max(...row.episodes.map((episode) => order[episode.severity]));
 
 /** Puts episodes that overlap below each other; answers how many lanes that takes. */
 function assignLanes(episodes: Episode[], end: number): number {
   const ends: number[] = [];
   for (const episode of episodes) {
-    const free = ends.findIndex((last) => last < episode.from);
-    episode.lane = Math.min(free < 0 ? ends.length : free, 5);
+    const free = ends.findIndex((last) => last <= episode.from);
+    episode.lane = Math.min(free < 0 ? ends.length : free, 7);
     ends[episode.lane] = episode.to ?? end;
   }
   return ends.length;
