@@ -60,7 +60,22 @@ function stored(): Choice {
 
 function setPrinting(on: boolean): void {
   printing = on;
+  if (on) unfold();
+  else fold();
   apply();
+}
+
+let unfolded: HTMLDetailsElement[] = [];
+
+/** Paper cannot be unfolded: what is folded is open on it. Menus are not printed at all. */
+function unfold(): void {
+  unfolded = [...document.querySelectorAll<HTMLDetailsElement>("details:not([open], .chooser)")];
+  for (const details of unfolded) details.open = true;
+}
+
+function fold(): void {
+  for (const details of unfolded) details.open = false;
+  unfolded = [];
 }
 
 function apply(): void {

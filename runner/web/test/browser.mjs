@@ -93,7 +93,7 @@ export function chartOf({ page, until }, name) {
     },
     /** A number for what is painted now. */
     async print() {
-      return page.evaluate(`(() => { const canvas = ${find}.querySelector("canvas"); const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height); let sum = 0; for (let i = 0; i < data.length; i += 1) sum = (sum * 31 + data[i]) | 0; return sum; })()`);
+      return page.evaluate(`(() => { ${pixels} const data = pixels(${find}.querySelector("canvas")); let sum = 0; for (let i = 0; i < data.length; i += 1) sum = (sum * 31 + data[i]) | 0; return sum; })()`);
     },
     /** The stretch of steps in sight, as it is told to screen readers. */
     async sight() {
@@ -121,10 +121,12 @@ export function chartOf({ page, until }, name) {
     async focus() {
       await (await (await handle()).$(".plot")).focus();
     },
-    reading: () => page.evaluate(`${find}.querySelector(".readings").innerText`),
+    reading: async () => (await page.evaluate(`${find}.querySelector(".readings").innerText`)).replaceAll(/\s+/g, " "),
     note: () => page.evaluate(`${find}.querySelector(".chart-notes")?.innerText ?? ""`),
     said: () => page.evaluate(`${find}.querySelector("[aria-live]").textContent`),
   };
 }
 
-const inked = `const inked = (canvas) => { const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height); let count = 0; for (let i = 3; i < data.length; i += 4) if (data[i] > 0) count += 1; return count; };`;
+// Read from a copy: reading a canvas that is drawn on makes the browser complain.
+const pixels = `const pixels = (canvas) => { const copy = document.createElement("canvas"); copy.width = canvas.width; copy.height = canvas.height; const ink = copy.getContext("2d", { willReadFrequently: true }); ink.drawImage(canvas, 0, 0); return ink.getImageData(0, 0, copy.width, copy.height).data; };`;
+const inked = `${pixels} const inked = (canvas) => { const data = pixels(canvas); let count = 0; for (let i = 3; i < data.length; i += 4) if (data[i] > 0) count += 1; return count; };`;

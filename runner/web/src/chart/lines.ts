@@ -1,6 +1,5 @@
 // From a series, in order of writing, to lines that a chart can draw.
-import { count } from "../format";
-import { toNumber } from "../format";
+import { count, toNumber } from "../format";
 import type { Series } from "../types";
 
 /** At most so many lines are drawn one by one. */
@@ -35,30 +34,35 @@ export interface Drawing {
   notes: string[];
 }
 
-/** The lines of a series: one per rank, and one more each time steps went back. */
+/**
+ * The lines of a series: one per rank. Where steps went back, what had been logged
+ * from that step on is cut off and becomes a line of its own.
+ */
 export function split(series: Series, label: string, hue = 0): { lines: Line[]; ranks: number } {
   const open = new Map<number | null, Line>();
-  const lines: Line[] = [];
+  const cut: Line[] = [];
   series.steps.forEach((step, at) => {
     const rank = series.ranks?.[at] ?? null;
-    let line = open.get(rank);
-    const last = line?.steps[line.steps.length - 1];
-    if (!line || (last !== undefined && step < last)) {
-      if (line) line.old = true;
-      line = { label: rank === null ? label : `rank ${rank}`, steps: [], values: [], hue, old: false };
-      open.set(rank, line);
-      lines.push(line);
-    }
+    const line = open.get(rank) ?? { label: rank === null ? label : `rank ${rank}`, steps: [], values: [], hue, old: false };
+    open.set(rank, line);
+    if (step < (line.steps[line.steps.length - 1] ?? -Infinity)) cut.push(cutOff(line, step));
     line.steps.push(step);
     line.values.push(toNumber(series.values[at]));
   });
   const ranks = [...open.keys()].sort((a, b) => (a ?? -1) - (b ?? -1));
+  const lines = [...cut, ...ranks.map((rank) => open.get(rank) as Line)];
   if (ranks.length > 1) {
-    const hues = new Map(ranks.map((rank, at) => [rank === null ? label : `rank ${rank}`, at]));
+    const hues = new Map(ranks.map((rank, at) => [open.get(rank)?.label, at]));
     for (const line of lines) line.hue = hues.get(line.label) ?? 0;
     lines.sort((a, b) => a.hue - b.hue);
   }
   return { lines, ranks: ranks.length };
+}
+
+/** Takes from a line what it has from a step on. */
+function cutOff(line: Line, step: number): Line {
+  const found = line.steps.findIndex((known) => known >= step);
+  return { ...line, steps: line.steps.splice(found), values: line.values.splice(found), old: true };
 }
 
 /** What to draw of one metric of one run. */
@@ -73,7 +77,7 @@ export function drawSeries(series: Series, label: string, log: boolean): Drawing
   const kept = newest(lines);
   if (back > 0) {
     const left = lines.length - kept.length;
-    notes.push(`Steps went back ${back === 1 ? "once" : `${count(back)} times`}: what was logged before is drawn faint${left > 0 ? `, the oldest ${count(left)} stretches not at all` : ""}.`);
+    notes.push(`Steps went back ${back === 1 ? "once" : `${count(back)} times`}: what was logged from there on before is drawn faint${left > 0 ? `, the oldest ${count(left)} stretches not at all` : ""}.`);
   }
   return { ...drawLines(kept, log), notes };
 }
