@@ -79,7 +79,7 @@ export function drawSeries(series: Series, label: string, log: boolean): Drawing
   const kept = newest(lines);
   if (back > 0) {
     const left = lines.length - kept.length;
-    notes.push(`Steps went back ${back === 1 ? "once" : `${count(back)} times`}: what was logged from there on before is drawn faint${left > 0 ? `, the oldest ${count(left)} stretches not at all` : ""}.`);
+    notes.push(`Steps went back ${back === 1 ? "once" : `${count(back)} times`}; what that replaced is drawn faint${left > 0 ? `, the oldest ${count(left)} stretches not at all` : ""}.`);
   }
   return { ...drawLines(kept, log), notes, clock: clockOf(series) };
 }

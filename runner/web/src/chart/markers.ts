@@ -1,6 +1,7 @@
 // Alerts on a chart: a line on the canvas and a button above it.
 import type uPlot from "uplot";
 import { colour, isPrinting } from "../theme";
+import { visible } from "../visible";
 import type { Alert, Severity } from "../types";
 
 export interface Marker {
@@ -97,7 +98,7 @@ function button(group: Marker[], left: number, open: (alert: string) => void): H
   made.tabIndex = -1;
   made.className = `marker ${worst.resolved ? "resolved" : worst.severity}`;
   made.style.left = `${left}px`;
-  const lines = group.slice(0, 12).map((marker) => `${marker.resolved ? "resolved" : marker.severity} at step ${marker.step}: ${marker.title}`);
+  const lines = group.slice(0, 12).map((marker) => `${marker.resolved ? "resolved" : marker.severity} at step ${marker.step}: ${marker.title}`).map(visible);
   if (group.length > 12) lines.push(`and ${group.length - 12} more`);
   made.title = lines.join("\n");
   made.setAttribute("aria-label", lines.join("; "));
