@@ -28,7 +28,7 @@ export function Readings({ drawing, handle }: { drawing: Drawing; handle: RefObj
     show(now.current !== null && now.current < drawing.data[0].length ? now.current : null);
   });
   return (
-    <div class="readings">
+    <div class={`readings${drawing.lines.length > 1 ? " several" : ""}`}>
       <span class="reading-step" ref={step} />
       {drawing.lines.map((line, at) => (
         <span class="reading" key={at}>

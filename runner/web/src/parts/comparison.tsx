@@ -63,7 +63,7 @@ export function Comparison({ runs, level }: { runs: Compared[]; level: 2 | 3 }) 
           ))}
         </tbody>
       </table>
-      <section class="part" aria-label="Metrics">
+      <section class="part">
         <Heading>Metrics by step</Heading>
         <div class="filters">
           <label>
@@ -85,7 +85,7 @@ export function Comparison({ runs, level }: { runs: Compared[]; level: 2 | 3 }) 
           ))}
         </div>
       </section>
-      <section class="part" aria-label="Last values">
+      <section class="part">
         <Heading>Last values</Heading>
         <LastValues metrics={shown} runs={runs} names={names} />
       </section>
@@ -95,7 +95,7 @@ export function Comparison({ runs, level }: { runs: Compared[]; level: 2 | 3 }) 
 
 function LastValues({ metrics, runs, names }: { metrics: string[]; runs: Compared[]; names: string[] }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Last values">
+    <div class="scroll" tabIndex={0} role="region">
       <table>
         <thead>
           <tr>
