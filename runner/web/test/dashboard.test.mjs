@@ -272,6 +272,9 @@ test("runs are compared", async () => {
   assert.match(await loss.reading(), /gpt-small-lr3e-4 [\d.]+ gpt-small-lr1e-3 [\d.]+/);
   await loss.drag(0.1, 0.3);
   await driver.until(() => document.querySelectorAll("figure.chart [data-act=reset]:not(:disabled)").length > 1);
+  await driver.page.waitForNetworkIdle();
+  const fetched = driver.account.requests.filter((url) => url.includes("metric=loss&") && url.includes("from="));
+  assert.equal(fetched.length, 2, "of each run the stretch is fetched anew");
   await driver.clean();
 });
 

@@ -58,7 +58,7 @@ function atRest(drawing: Drawing): string {
   const ends = new Set(drawing.lines.filter((line) => !line.old).map((line) => line.steps[line.steps.length - 1]));
   const [end] = ends;
   if (end === undefined) return "no values";
-  return ends.size === 1 ? `last, step ${stepText(end)}` : "last";
+  return ends.size === 1 ? `last, step ${stepText(end)}` : "last of each";
 }
 
 /** The last value of a line. */
