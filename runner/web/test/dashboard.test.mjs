@@ -111,6 +111,7 @@ test("markers and bars of the timeline open their alert", async () => {
   await driver.click("figure.chart .marker.critical");
   await driver.until(() => document.querySelector(".alert.is-open .alert-title")?.textContent.includes("loss is NaN"));
   await driver.until(() => document.activeElement.closest(".alert.is-open"));
+  await driver.page.mouse.move(2, 2);
   await driver.page.focus('.timeline [aria-label*="grad_norm is 512.5"]');
   await driver.until(() => document.querySelector(".timeline-key").innerText.includes("critical: grad_norm is 512.5, firing since step 14,000"));
   await driver.click('.timeline [aria-label*="grad_norm is 512.5"]');
