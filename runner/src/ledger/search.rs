@@ -52,7 +52,12 @@ impl Ledger {
             }
         };
         let text = |text: Option<&str>| text.map(|text| Value::from(text.to_owned()));
-        and("project = ?", text(search.project));
+        // Of a whole project the newest are found by going back, not by its index.
+        let project = match search.run {
+            Some(_) => "project = ?",
+            None => "+project = ?",
+        };
+        and(project, text(search.project));
         and("run = ?", text(search.run));
         and("detector = ?", text(search.detector));
         and("severity >= ?", search.level.map(|it| (it as i64).into()));

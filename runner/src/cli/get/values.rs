@@ -156,9 +156,10 @@ pub(super) fn metric(args: &Metric) -> Outcome {
     } else if values.is_empty() {
         say("no values found");
     } else {
-        let mut table = Table::new(columns());
+        let ranks = values.iter().any(|value| value.rank.is_some());
+        let mut table = Table::new(columns(ranks));
         for value in values {
-            table.row(cells(value));
+            table.row(cells(value, ranks));
         }
         print(&table.text());
     }
@@ -225,10 +226,11 @@ pub(super) fn snapshot(args: &Snapshot) -> Outcome {
         say("no values found");
     } else {
         let names = [Column::text("metric")].into_iter();
-        let mut table = Table::new(names.chain(columns()));
+        let ranks = all().any(|line| line.value.rank.is_some());
+        let mut table = Table::new(names.chain(columns(ranks)));
         for line in all() {
             let name = line.metric.to_owned();
-            table.row([name].into_iter().chain(cells(line.value)));
+            table.row([name].into_iter().chain(cells(line.value, ranks)));
         }
         print(&table.text());
     }
@@ -247,23 +249,25 @@ fn values(
     Ok(points.into_iter().flatten().map(Value::from).collect())
 }
 
-fn columns() -> [Column; 4] {
-    [
-        Column::number("step"),
-        Column::whole("time"),
-        Column::number("rank"),
-        Column::number("value"),
-    ]
+/// The columns of a value; that of the ranks only where there are some.
+fn columns(ranks: bool) -> Vec<Column> {
+    let mut columns = vec![Column::number("step"), Column::whole("time")];
+    if ranks {
+        columns.push(Column::number("rank"));
+    }
+    columns.push(Column::number("value"));
+    columns
 }
 
-fn cells(value: &Value) -> [String; 4] {
-    let rank = value.rank.map(|rank| rank.to_string());
-    [
-        value.step.to_string(),
-        value.timestamp.text().unwrap_or_default(),
-        rank.unwrap_or_default(),
-        number(value.value.0),
-    ]
+fn cells(value: &Value, ranks: bool) -> Vec<String> {
+    let time = value.timestamp.text().unwrap_or_default();
+    let mut cells = vec![value.step.to_string(), time];
+    if ranks {
+        let rank = value.rank.map(|rank| rank.to_string());
+        cells.push(rank.unwrap_or_default());
+    }
+    cells.push(number(value.value.0));
+    cells
 }
 
 #[cfg(test)]
