@@ -298,7 +298,12 @@ fn held_against(first: &Values, run: &Run, values: &Values) -> Parted {
         verdict,
         from_step,
         side: above.map(|above| if above { "above" } else { "below" }),
-        only_one_from: pairs.iter().rev().take_while(only_one).last().map(|it| it.step),
+        only_one_from: pairs
+            .iter()
+            .rev()
+            .take_while(only_one)
+            .last()
+            .map(|it| it.step),
     }
 }
 

@@ -156,9 +156,7 @@ fn values_around_a_step_and_a_time() {
     let loss = document("get metric --run a --metric loss --step 0");
     assert_eq!(loss["metric"], "train/loss");
     ask("get metric --run a --metric lr --step 1")
-        .stdout(
-            "step  time                  value\n   1  2026-11-22T14:24:28Z  0.001\n",
-        )
+        .stdout("step  time                  value\n   1  2026-11-22T14:24:28Z  0.001\n")
         .run();
 }
 
