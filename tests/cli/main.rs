@@ -17,6 +17,7 @@ mod evaluate;
 mod follow;
 mod formats;
 mod hardship;
+mod history;
 mod hostile;
 mod inputs;
 mod mail;
