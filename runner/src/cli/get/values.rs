@@ -138,27 +138,24 @@ pub(super) fn metric(args: &Metric) -> Outcome {
     let window = args.place.window()?;
     let run = args.scope.the_run(&ledger)?;
     let metric = scope::metric(&ledger, &run, &args.metric)?.name;
-    let values = values(&ledger, &run, &metric, &window)?;
-    let from = values
-        .len()
-        .saturating_sub(args.limit.unwrap_or(usize::MAX));
-    let values = values.get(from..).unwrap_or(&values);
+    let most = args.limit.unwrap_or(usize::MAX);
+    let values = values(&ledger, &run, &metric, &window, most)?;
     if args.form.json {
         let (project, run) = (&run.project, &run.run);
         print(&document(&Document {
             project,
             run,
             metric: &metric,
-            values,
+            values: &values,
         })?);
     } else if args.form.json_lines {
-        print(&lines(values)?);
+        print(&lines(&values)?);
     } else if values.is_empty() {
         say("no values found");
     } else {
         let ranks = values.iter().any(|value| value.rank.is_some());
         let mut table = Table::new(columns(ranks));
-        for value in values {
+        for value in &values {
             table.row(cells(value, ranks));
         }
         print(&table.text());
@@ -197,7 +194,7 @@ pub(super) fn snapshot(args: &Snapshot) -> Outcome {
     let run = args.scope.the_run(&ledger)?;
     let mut metrics = Vec::new();
     for metric in scope::metrics(&ledger, &run)? {
-        let values = values(&ledger, &run, &metric.name, &window)?;
+        let values = values(&ledger, &run, &metric.name, &window, usize::MAX)?;
         if !values.is_empty() {
             metrics.push((metric.name, values));
         }
@@ -242,9 +239,10 @@ fn values(
     run: &view::Run,
     metric: &str,
     window: &Window,
+    most: usize,
 ) -> Result<Vec<Value>, Failure> {
     let points = ledger
-        .points(&run.project, &run.run, metric, window)
+        .last_points(&run.project, &run.run, metric, window, most)
         .map_err(|error| unreadable(&error))?;
     Ok(points.into_iter().flatten().map(Value::from).collect())
 }
