@@ -88,9 +88,11 @@ impl Filters {
     /// must be there.
     pub(super) fn unlimited(&self, ledger: &Ledger) -> Result<Filter, Failure> {
         let scope = self.scope();
-        let project = scope.project(ledger)?;
-        if scope.run.is_some() {
-            scope.runs(ledger, project.as_deref())?;
+        let mut project = scope.project(ledger)?;
+        if scope.run.is_some()
+            && let [one] = scope.runs(ledger, project.as_deref())?.as_slice()
+        {
+            project = Some(one.project.clone());
         }
         let now = wall_clock();
         Ok(Filter {

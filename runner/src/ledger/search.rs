@@ -64,6 +64,15 @@ impl Ledger {
         and("firing = ?", search.firing.map(|it| i64::from(it).into()));
         and("made >= ?", search.since.map(Value::from));
         and("made < ?", search.until.map(Value::from));
+        // Numbers rise with time: what is older or newer is not looked at.
+        and(
+            "seq >= (SELECT min(seq) FROM alert INDEXED BY alert_by_age WHERE made >= ?)",
+            search.since.map(Value::from),
+        );
+        and(
+            "seq <= (SELECT max(seq) FROM alert INDEXED BY alert_by_age WHERE made < ?)",
+            search.until.map(Value::from),
+        );
         and("seq < ?", search.before.map(Value::from));
         and("seq > ?", search.after.map(Value::from));
         // A line between them, so that nothing is found across two.
