@@ -25,6 +25,7 @@ mod passthrough;
 mod queries;
 mod review;
 mod rules;
+mod runs;
 mod secrets;
 mod server;
 mod silences;
