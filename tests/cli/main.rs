@@ -20,6 +20,7 @@ mod hardship;
 mod hostile;
 mod inputs;
 mod mail;
+mod mcp;
 mod passthrough;
 mod queries;
 mod review;

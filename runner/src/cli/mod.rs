@@ -11,6 +11,7 @@ mod get;
 mod list;
 mod live;
 mod logs;
+mod mcp;
 mod options;
 mod output;
 mod panics;
@@ -21,7 +22,7 @@ mod route;
 mod silence;
 mod sink;
 mod table;
-mod times;
+pub(crate) mod times;
 mod watch;
 
 use std::io::IsTerminal;
@@ -68,6 +69,7 @@ enum Command {
     List(list::Args),
     Get(get::Args),
     Query(query::Args),
+    Mcp(mcp::Args),
     Config(config::Args),
 }
 
@@ -107,6 +109,7 @@ pub fn main() -> u8 {
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Get(args)) => get::run(&args),
         Some(Command::Query(args)) => query::run(&args),
+        Some(Command::Mcp(args)) => mcp::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
     match outcome {
