@@ -1,13 +1,16 @@
 //! The command line: one file per subcommand, thin.
 
+mod compare;
 mod config;
 mod decode;
 mod delivery;
 mod demo;
 mod detector;
+mod diagnose;
 mod evaluate;
 mod follow;
 mod get;
+mod json;
 mod list;
 mod live;
 mod logs;
@@ -19,6 +22,7 @@ mod progress;
 mod query;
 mod review;
 mod route;
+mod scope;
 mod silence;
 mod sink;
 mod table;
@@ -69,6 +73,8 @@ enum Command {
     List(list::Args),
     Get(get::Args),
     Query(query::Args),
+    Diagnose(diagnose::Args),
+    Compare(compare::Args),
     Mcp(mcp::Args),
     Config(config::Args),
 }
@@ -109,6 +115,8 @@ pub fn main() -> u8 {
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Get(args)) => get::run(&args),
         Some(Command::Query(args)) => query::run(&args),
+        Some(Command::Diagnose(args)) => diagnose::run(&args),
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Mcp(args)) => mcp::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };

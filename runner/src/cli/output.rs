@@ -61,6 +61,24 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// A number in at most twelve characters.
+pub(super) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let plain = value.to_string();
+    if plain.len() <= 10 {
+        return plain;
+    }
+    let size = value.abs();
+    if (1e-4..1e9).contains(&size) {
+        let digits = 5 - size.log10().floor().clamp(-4.0, 5.0) as i32;
+        format!("{value:.*}", digits.max(0) as usize)
+    } else {
+        format!("{value:.4e}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

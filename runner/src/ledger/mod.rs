@@ -10,10 +10,12 @@ pub(crate) mod deliveries;
 mod filesystem;
 pub mod history;
 pub(crate) mod outbox;
+mod projects;
 mod queries;
 mod schema;
 mod search;
 pub(crate) mod silences;
+mod sinks;
 mod sql;
 mod tally;
 #[cfg(test)]
@@ -32,6 +34,7 @@ pub use self::deliveries::{Delivery, NewDelivery, Remaining, Standing};
 pub use self::outbox::{Again, Leased, SinkState, Taken};
 pub use self::queries::{Attempt, Filter, MutedRow, RunRow, Told, Written};
 pub use self::search::Search;
+pub use self::sinks::SinkRow;
 pub use self::sql::Table;
 pub use self::tally::Tally;
 

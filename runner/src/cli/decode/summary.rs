@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use crate::cli::output::{count, grouped};
+use crate::cli::output::{count, grouped, number};
 use crate::decode::{Tally, formats};
 use crate::record::{MetricId, NO_RANK, RunBatch, RunId, Segment, Text};
 
@@ -235,23 +235,5 @@ fn extreme(value: f64) -> String {
         number(value)
     } else {
         "-".to_owned()
-    }
-}
-
-/// A number in at most twelve characters.
-fn number(value: f64) -> String {
-    if !value.is_finite() {
-        return value.to_string();
-    }
-    let plain = value.to_string();
-    if plain.len() <= 10 {
-        return plain;
-    }
-    let size = value.abs();
-    if (1e-4..1e9).contains(&size) {
-        let digits = 5 - size.log10().floor().clamp(-4.0, 5.0) as i32;
-        format!("{value:.*}", digits.max(0) as usize)
-    } else {
-        format!("{value:.4e}")
     }
 }

@@ -1,36 +1,25 @@
-//! `runwatch get`: one thing of the ledger, with all that is known of it.
+//! `runwatch get alert`: one alert, and what became of it at each sink.
 
 use anyhow::anyhow;
-use clap::{Args as ClapArgs, Subcommand};
+use clap::Args as ClapArgs;
 use serde::Serialize;
 
-use super::Outcome;
-use super::delivery::Looked;
-use super::list::{line, why};
-use super::output::print;
-use super::table::{Column, Table};
-use super::times;
-use crate::alert::Alert as TheAlert;
+use crate::alert::Alert;
+use crate::cli::Outcome;
+use crate::cli::delivery::Looked;
+use crate::cli::json::line;
+use crate::cli::list::why;
+use crate::cli::output::print;
+use crate::cli::scope::unreadable;
+use crate::cli::table::{Column, Table};
+use crate::cli::times;
 use crate::deliver::Entry;
 use crate::deliver::text::clean;
 use crate::exit::{Ending, Failure};
 use crate::ledger::Told;
 
-/// Show one alert of the ledger and what became of it
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-enum Command {
-    /// An alert, and what became of it at each sink
-    Alert(Alert),
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-struct Alert {
     /// The alert's id, or how it begins
     #[arg(value_name = "ID")]
     id: String,
@@ -45,25 +34,25 @@ struct Alert {
 #[derive(Serialize)]
 struct Full<'a> {
     #[serde(flatten)]
-    alert: &'a TheAlert,
+    alert: &'a Alert,
     deliveries: &'a [Told],
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let Command::Alert(args) = &args.command;
     let ledger = args.looked.open()?;
-    let usage = |error| Failure::new(Ending::Usage, anyhow!("{error}"));
     let found = match args.id.as_str() {
         // Such as of a variable that is not set.
         "" => None,
-        id => ledger.alert(id).map_err(usage)?,
+        id => ledger.alert(id).map_err(|error| unreadable(&error))?,
     };
     let Some(alert) = found else {
         let error = anyhow!("there is no alert `{}` in the ledger", args.id);
         return Err(Failure::new(Ending::Input, error)
             .hint("`runwatch list alerts` shows those that there are"));
     };
-    let deliveries = ledger.deliveries_of(&alert.id).map_err(usage)?;
+    let deliveries = ledger
+        .deliveries_of(&alert.id)
+        .map_err(|error| unreadable(&error))?;
     if args.json {
         let (alert, deliveries) = (&alert, deliveries.as_slice());
         print(&line(&Full { alert, deliveries })?);
@@ -73,7 +62,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(Ending::Fine)
 }
 
-fn text(alert: TheAlert, deliveries: &[Told]) -> String {
+fn text(alert: Alert, deliveries: &[Told]) -> String {
     let mut last = format!("Alert: {}", alert.id);
     if let Some(time) = &alert.time {
         last.push_str(&format!(" · Time: {time}"));
