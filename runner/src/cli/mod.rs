@@ -1,12 +1,12 @@
 //! The command line: one file per subcommand, thin.
 
-mod compare;
+pub(crate) mod compare;
 mod config;
 mod decode;
 mod delivery;
 mod demo;
 mod detector;
-mod diagnose;
+pub(crate) mod diagnose;
 mod evaluate;
 mod follow;
 mod get;

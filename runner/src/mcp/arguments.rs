@@ -7,6 +7,7 @@ use super::tools::{Kind, Parameter, Tool};
 use crate::alert::Severity;
 use crate::cli::times;
 use crate::deliver::post::wall_clock;
+use crate::exit::Failure;
 use crate::ledger::LedgerError;
 use crate::suggest::did_you_mean;
 
@@ -30,6 +31,14 @@ impl Refusal {
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         let hint = Some(hint.into());
         Self { hint, ..self }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        let first = failure.errors.into_iter().next();
+        let (error, hint) = first.unwrap_or_default();
+        Self { error, hint }
     }
 }
 
@@ -93,6 +102,12 @@ impl<'a> Arguments<'a> {
     /// A text that is required.
     pub(super) fn needed(&self, name: &str) -> &'a str {
         self.text(name).unwrap_or_default()
+    }
+
+    /// The texts of a list.
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        let given = self.value(name).and_then(texts).unwrap_or_default();
+        given.into_iter().map(str::to_owned).collect()
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {

@@ -14,6 +14,7 @@
 
 mod alerts;
 mod arguments;
+mod health;
 mod protocol;
 mod query;
 mod runs;

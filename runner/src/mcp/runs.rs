@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::arguments::{Arguments, Refusal};
 use super::tools::Call;
 use crate::deliver::text::clean;
+use crate::ledger::Ledger;
 use crate::ledger::history::{Metric, Point, Window};
 use crate::suggest::did_you_mean;
 use crate::view::{self, Number, Series};
@@ -167,7 +168,7 @@ fn shortened(values: &[Number]) -> Vec<Number> {
     values.iter().map(|Number(value)| short(*value)).collect()
 }
 
-fn short(value: f64) -> Number {
+pub(super) fn short(value: f64) -> Number {
     Number(format!("{value:.5e}").parse().unwrap_or(value))
 }
 
@@ -211,30 +212,34 @@ fn has(name: &str, text: Option<&str>) -> bool {
 
 /// The project and the run that are meant.
 fn of_run(call: &Call<'_>) -> Result<(String, String), Refusal> {
-    named(call, call.arguments.needed("run"))
+    let project = call.arguments.text("project");
+    let run = named(&call.ledger, project, call.arguments.needed("run"))?;
+    Ok((run.project, run.run))
 }
 
-/// The project and the run of this name.
-pub(super) fn named(call: &Call<'_>, run: &str) -> Result<(String, String), Refusal> {
-    let project = call.arguments.text("project");
+/// The run of this name, of this project or of the only one that has it.
+pub(super) fn named(
+    ledger: &Ledger,
+    project: Option<&str>,
+    run: &str,
+) -> Result<view::Run, Refusal> {
     if let Some(project) = project
-        && view::run(&call.ledger, project, run)?.is_some()
+        && let Some(found) = view::run(ledger, project, run)?
     {
-        return Ok((project.to_owned(), run.to_owned()));
+        return Ok(found);
     }
-    let runs = view::runs(&call.ledger, None)?;
-    let mut projects = runs
-        .iter()
-        .filter(|it| it.run == run)
-        .map(|it| it.project.as_str());
-    match (project, projects.next(), projects.next()) {
-        (None, Some(only), None) => Ok((only.to_owned(), run.to_owned())),
+    let runs = view::runs(ledger, None)?;
+    let mut found = runs.iter().filter(|it| it.run == run);
+    match (project, found.next(), found.next()) {
+        (None, Some(only), None) => Ok(only.clone()),
         (None, Some(one), Some(other)) => {
+            let (one, other) = (&one.project, &other.project);
             let error = format!("several projects have a run `{run}`");
             Err(Refusal::new(error).hint(format!("say `project`: `{one}`, `{other}`, …")))
         }
         (Some(project), Some(other), _) => {
             let error = format!("there is no run `{run}` in the project `{project}`");
+            let other = &other.project;
             Err(Refusal::new(error).hint(format!("there is one in the project `{other}`")))
         }
         (_, None, _) => {

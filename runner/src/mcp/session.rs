@@ -33,8 +33,8 @@ const INSTRUCTIONS: &str = "\
 runwatch watches machine-learning training runs, raises alerts when something goes wrong, and keeps \
 runs, metrics, alerts and what became of them in a ledger. These tools read it.\n\
 A good order: `list_alerts` (what is wrong), `get_alert` (what happened and what is recommended), \
-`get_snapshot` or `get_metric` around the alert's step (how it came about), `list_runs` (what else \
-there is to compare with).\n\
+`get_snapshot` or `get_metric` around the alert's step (how it came about), `list_runs` and \
+`compare_runs` (since when it goes another way than a run that went well).\n\
 Names of runs and metrics are exact; a run is named by `run`, and by `project` where several \
 projects have one of that name. Steps are training steps. Times are RFC 3339 in UTC; where a time is \
 asked for, `2h` means two hours ago. NaN and infinity are the texts \"NaN\", \"Infinity\" and \

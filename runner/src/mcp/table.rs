@@ -2,7 +2,7 @@
 //! take. Schemas and checks come from this table.
 
 use super::tools::{Effect, Kind, Parameter, Tool};
-use super::{alerts, query, runs, silences};
+use super::{alerts, health, query, runs, silences};
 
 const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Parameter {
     Parameter {
@@ -212,6 +212,68 @@ pub(super) static TOOLS: &[Tool] = &[
         parameters: &[must("id", Kind::Text, "The alert's id, or how it begins")],
         effect: Effect::None,
         run: alerts::get,
+    },
+    Tool {
+        name: "diagnose",
+        title: "Health of a run",
+        description: "A run on one page: health (critical, warning, healthy, by the alerts that \
+            fired, also those that are over), the most severe alerts with what to do about each, \
+            and its metrics in a few numbers: min, max, mean, std, first, last, trend. Use it to \
+            get to know a run, or to report on one.",
+        parameters: &[
+            RUN,
+            PROJECT,
+            may(
+                "limit",
+                Kind::Count {
+                    usual: 10,
+                    most: 100,
+                },
+                "At most so many alerts",
+            ),
+            may(
+                "metrics",
+                Kind::Count {
+                    usual: 30,
+                    most: 500,
+                },
+                "At most so many metrics",
+            ),
+        ],
+        effect: Effect::None,
+        run: health::diagnose,
+    },
+    Tool {
+        name: "compare_runs",
+        title: "Compare runs",
+        description: "Runs side by side, their metrics aligned by training step, each held against \
+            the first: whether it is the same, stays apart (`from_step`, and above or below), or \
+            cannot be told apart from it. Use it to find out since when a run goes another way than \
+            an earlier one that went well; name that first. Of large runs name the metrics.",
+        parameters: &[
+            must(
+                "runs",
+                Kind::Texts,
+                "Two or more runs, by name or as PROJECT/RUN",
+            ),
+            may("project", Kind::Text, "The project of runs that name none"),
+            may(
+                "metrics",
+                Kind::Texts,
+                "Only these metrics, printed or canonical; else all that the first shares with \
+                 another",
+            ),
+            may(
+                "limit",
+                Kind::Count {
+                    usual: 20,
+                    most: 200,
+                },
+                "At most so many metrics",
+            ),
+        ],
+        effect: Effect::None,
+        run: health::compare,
     },
     Tool {
         name: "list_deliveries",

@@ -110,6 +110,8 @@ fn each_tool_says_what_it_takes() {
             "get_snapshot",
             "list_alerts",
             "get_alert",
+            "diagnose",
+            "compare_runs",
             "list_deliveries",
             "list_silences",
             "query"
@@ -125,7 +127,7 @@ fn each_tool_says_what_it_takes() {
     let tools = client.result("tools/list", json!({}));
     client.end();
     let tools = tools["tools"].as_array().unwrap();
-    assert_eq!(tools.len(), 12);
+    assert_eq!(tools.len(), 14);
     for tool in tools {
         let name = tool["name"].as_str().unwrap();
         let valid = |c: char| c.is_ascii_lowercase() || c == '_';

@@ -64,7 +64,7 @@ fn the_official_client_understands_it() {
     let versions: Vec<&Value> = answers.iter().map(|answer| &answer["version"]).collect();
     assert_eq!(versions, [&json!("2025-11-25"), &json!("2026-07-28")]);
     for answer in &answers {
-        assert_eq!(answer["tools"].as_array().unwrap().len(), 9);
+        assert_eq!(answer["tools"].as_array().unwrap().len(), 11);
         assert_eq!(answer["runs"]["runs"][0]["run"], "twin");
         assert_eq!(answer["hint"], "did you mean `ill`?");
     }

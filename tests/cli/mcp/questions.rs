@@ -174,6 +174,65 @@ fn alerts_are_found_and_shown() {
 }
 
 #[test]
+fn a_run_is_summed_up() {
+    let mut client = client();
+    let ill = client.call("diagnose", json!({ "run": "ill" }));
+    assert_eq!(
+        (&ill["health"], &ill["run_id"]),
+        (&json!("critical"), &json!("ill"))
+    );
+    let alerts = ill["alerts"].as_array().unwrap();
+    assert_eq!(alerts.len(), 2);
+    assert!(!alerts[0]["recommendation"].as_str().unwrap().is_empty());
+    assert_eq!(ill["metrics"]["loss"]["max"], 60.0);
+    assert_eq!(ill["metrics"]["loss"]["last"], "NaN");
+    assert_eq!(ill.get("loss_summary"), None);
+    let short = client.call(
+        "diagnose",
+        json!({ "run": "ill", "limit": 1, "metrics": 1 }),
+    );
+    assert_eq!(short["alerts"][0]["severity"], "critical");
+    assert_eq!(short["alerts_left_out"], 1);
+    assert_eq!(short["metrics"].as_object().unwrap().len(), 1);
+    assert!(short["metrics_left_out"].as_u64().unwrap() > 0);
+    let well = client.call("diagnose", json!({ "run": "well" }));
+    assert_eq!(well["health"], "healthy");
+    assert!(
+        client
+            .refusal("diagnose", json!({ "run": "wel" }))
+            .contains("`well`")
+    );
+    client.end();
+}
+
+#[test]
+fn runs_are_compared() {
+    let mut client = client();
+    let both = client.call(
+        "compare_runs",
+        json!({ "runs": ["well", "ill"], "metrics": ["loss"] }),
+    );
+    assert_eq!(names(&both["runs"], "run"), ["well", "ill"]);
+    assert_eq!(both["metrics"][0]["metric"], "loss");
+    assert_eq!(both["metrics"][0]["common_steps"], 200);
+    assert_eq!(both["metrics"][0]["parted"][0]["verdict"], "same");
+    let twins = json!({ "runs": ["default/twin", "other/twin"], "limit": 1 });
+    let twins = client.call("compare_runs", twins);
+    assert_eq!(names(&twins["runs"], "project"), ["default", "other"]);
+    assert!(twins["left_out"].as_u64().unwrap() > 0);
+    for (runs, said) in [
+        (json!(["well"]), "fewer than two"),
+        (json!(["well", "well"]), "named twice"),
+        (json!(["well", "il"]), "did you mean `ill`?"),
+        (json!("well, ill"), "it must be a list of texts"),
+    ] {
+        let refusal = client.refusal("compare_runs", json!({ "runs": runs }));
+        assert!(refusal.contains(said), "{refusal}");
+    }
+    client.end();
+}
+
+#[test]
 fn sql_is_answered_and_changes_nothing() {
     let mut client = client();
     let ask = |sql: &str| json!({ "sql": sql });
