@@ -128,8 +128,10 @@ fn each_tool_says_what_it_takes() {
     client.end();
     let tools = tools["tools"].as_array().unwrap();
     assert_eq!(tools.len(), 14);
+    let document = include_str!("../../../docs/agents.md");
     for tool in tools {
         let name = tool["name"].as_str().unwrap();
+        assert!(document.contains(&format!("`{name}`")), "{name}");
         let valid = |c: char| c.is_ascii_lowercase() || c == '_';
         assert!(name.chars().all(valid), "{name}");
         assert!(tool["description"].as_str().unwrap().len() > 80, "{name}");
