@@ -72,9 +72,8 @@ impl Client {
     /// Sends a request and reads what comes next, which must be its answer.
     fn ask(&mut self, method: &str, params: Value) -> Value {
         self.id += 1;
-        let request = json!({
-            "jsonrpc": "2.0", "id": self.id, "method": method, "params": params
-        });
+        let mut request = json!({ "jsonrpc": "2.0", "id": self.id, "method": method });
+        request["params"] = params;
         let answer = self.line(&request.to_string());
         assert_eq!(answer["jsonrpc"], "2.0", "{answer}");
         assert_eq!(answer["id"], self.id, "{answer}");
@@ -103,7 +102,8 @@ impl Client {
 
     /// The outcome of a tool, and whether it could do it.
     fn outcome(&mut self, tool: &str, arguments: Value) -> (Value, bool) {
-        let params = json!({ "name": tool, "arguments": arguments });
+        let mut params = json!({ "name": tool });
+        params["arguments"] = arguments;
         let mut result = self.result("tools/call", params);
         let answer = result["structuredContent"].take();
         // Both forms say the same.

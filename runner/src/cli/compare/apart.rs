@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_slow_drift_is_found_when_it_leaves_the_noise() {
-        let drift = |step| (step - 300).max(0) as f64 * 0.001;
+        let drift = |step: i64| (step - 300).max(0) as f64 * 0.001;
         let (step, above) = parted(verdict(&pairs(2000, 2, drift)));
         assert!((400..700).contains(&step), "{step}");
         assert_eq!(above, Some(true));
