@@ -2,7 +2,7 @@
 //!
 //! A client starts the server, writes requests to its standard input and reads
 //! answers from its standard output, a line of JSON each. Everything that an
-//! agent may ask is a *tool*: a row in [`table`], from which the schemas and
+//! agent may ask is a *tool*: a row in `table.rs`, from which the schemas and
 //! the checks of arguments come, and a function for each.
 //!
 //! The protocol is written out here. The official crate (`rmcp`) brings an
