@@ -19,6 +19,7 @@ pub mod input;
 pub mod judge;
 pub mod ledger;
 pub mod load;
+pub mod mcp;
 pub mod names;
 pub mod pipeline;
 mod recent;

@@ -21,6 +21,7 @@ mod history;
 mod hostile;
 mod inputs;
 mod mail;
+mod mcp;
 mod passthrough;
 mod queries;
 mod review;

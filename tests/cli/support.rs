@@ -205,7 +205,7 @@ impl Test {
     }
 }
 
-const BINARY: &str = env!("CARGO_BIN_EXE_runwatch");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_runwatch");
 
 pub(crate) fn shared_cache() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-cache");

@@ -138,7 +138,8 @@ impl Delivering {
         given.or_else(|| usual_path(&|name| std::env::var_os(name)))
     }
 
-    fn needed_path(&self, config: &Config) -> Result<PathBuf, Failure> {
+    /// The same, for commands that are of no use without it.
+    pub(super) fn needed_path(&self, config: &Config) -> Result<PathBuf, Failure> {
         self.path(config).ok_or_else(|| {
             let error = anyhow!("there is no home folder to look for the ledger in");
             Failure::new(Ending::Usage, error).hint("say where it is with --ledger PATH")

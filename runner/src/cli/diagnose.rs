@@ -51,7 +51,8 @@ const RLWATCH: &[(&str, &str)] = &[
     ("grad_norm", "grad_norm"),
 ];
 
-struct Diagnosis {
+/// What is to be said of a run.
+pub(crate) struct Diagnosis {
     run: Run,
     /// Those that fired, by step.
     alerts: Vec<Alert>,
@@ -109,7 +110,8 @@ fn chosen(args: &Args, ledger: &Ledger) -> Result<Run, Failure> {
     scope.the_run(ledger)
 }
 
-fn diagnose(ledger: &Ledger, run: Run) -> Result<Diagnosis, Failure> {
+/// Sums a run up.
+pub(crate) fn diagnose(ledger: &Ledger, run: Run) -> Result<Diagnosis, Failure> {
     let filter = view::Filter {
         project: Some(run.project.clone()),
         run: Some(run.run.clone()),

@@ -1,12 +1,12 @@
 //! The command line: one file per subcommand, thin.
 
-mod compare;
+pub(crate) mod compare;
 mod config;
 mod decode;
 mod delivery;
 mod demo;
 mod detector;
-mod diagnose;
+pub(crate) mod diagnose;
 mod evaluate;
 mod follow;
 mod get;
@@ -14,6 +14,7 @@ mod json;
 mod list;
 mod live;
 mod logs;
+mod mcp;
 mod options;
 mod output;
 mod panics;
@@ -25,7 +26,7 @@ mod scope;
 mod silence;
 mod sink;
 mod table;
-mod times;
+pub(crate) mod times;
 mod watch;
 
 use std::io::IsTerminal;
@@ -74,6 +75,7 @@ enum Command {
     Query(query::Args),
     Diagnose(diagnose::Args),
     Compare(compare::Args),
+    Mcp(mcp::Args),
     Config(config::Args),
 }
 
@@ -115,6 +117,7 @@ pub fn main() -> u8 {
         Some(Command::Query(args)) => query::run(&args),
         Some(Command::Diagnose(args)) => diagnose::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
+        Some(Command::Mcp(args)) => mcp::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
     match outcome {

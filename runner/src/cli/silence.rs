@@ -179,19 +179,17 @@ fn run_remove(args: &Remove) -> Outcome {
     Ok(Ending::Fine)
 }
 
-/// The only silence whose id begins like this. An empty text, such as of a
-/// variable that is not set, means none of them.
+/// The only silence whose id begins like this.
 fn meant(ledger: &Ledger, begin: &str) -> Result<String, Failure> {
-    let silences = ledger.silences(false).map_err(|error| unusable(&error))?;
-    let ids = silences.into_iter().map(|(id, _)| id);
-    let mut found: Vec<String> = ids.filter(|id| id.starts_with(begin)).collect();
-    let hint = "`runwatch silence list` shows those that there are";
-    match (found.pop(), found.is_empty()) {
-        (Some(id), true) if !begin.is_empty() => Ok(id),
-        (Some(_), false) if !begin.is_empty() => {
-            Err(wrong(&format!("several silences begin with `{begin}`")).hint(hint))
-        }
-        _ => Err(wrong(&format!("there is no silence `{begin}`")).hint(hint)),
+    let found = ledger
+        .silences_named(begin)
+        .map_err(|error| unusable(&error))?;
+    let failed =
+        |what: String| Err(wrong(&what).hint("`runwatch silence list` shows those that there are"));
+    match found.as_slice() {
+        [id] => Ok(id.clone()),
+        [] => failed(format!("there is no silence `{begin}`")),
+        _ => failed(format!("several silences begin with `{begin}`")),
     }
 }
 
@@ -233,7 +231,7 @@ fn time(text: &str) -> Result<i64, Failure> {
     Ok(time.as_millisecond())
 }
 
-fn author() -> String {
+pub(super) fn author() -> String {
     ["USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok())

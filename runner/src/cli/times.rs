@@ -6,7 +6,7 @@ use crate::config::units::parse_duration;
 
 /// Reads a time with its offset, or how long ago it was, as milliseconds since
 /// 1970.
-pub(super) fn parse(text: &str, now: i64) -> Option<i64> {
+pub(crate) fn parse(text: &str, now: i64) -> Option<i64> {
     if let Some(ago) = parse_duration(text) {
         let millis = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
         return Some(now.saturating_sub(millis));

@@ -69,6 +69,31 @@ impl Silence {
         }
     }
 
+    /// One for the alerts that have all these values of labels: it mutes
+    /// warnings and infos until this time, in milliseconds since 1970.
+    #[must_use]
+    pub fn of(
+        values: &[(&str, &str)],
+        end: i64,
+        author: String,
+        comment: String,
+        now: i64,
+    ) -> Self {
+        let matchers = values.iter();
+        Self {
+            id: Self::fresh_id(),
+            matchers: matchers
+                .map(|(label, value)| Matcher::equal(*label, *value))
+                .collect(),
+            severity: Severity::Warning,
+            until: Until::Time(end),
+            comment,
+            author,
+            begins: now,
+            created: now,
+        }
+    }
+
     /// A name for a new silence.
     #[must_use]
     pub fn fresh_id() -> String {

@@ -58,6 +58,19 @@ impl Ledger {
         })
     }
 
+    /// The ids of the silences that nobody has removed and that begin like this.
+    /// An empty text, such as of a variable that is not set, begins none.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub(crate) fn silences_named(&self, begin: &str) -> Result<Vec<String>> {
+        let ids = self.silences(false)?.into_iter().map(|(id, _)| id);
+        Ok(ids
+            .filter(|id| !begin.is_empty() && id.starts_with(begin))
+            .collect())
+    }
+
     /// The silences that nobody has removed, or all, in the order in which
     /// they were made.
     ///

@@ -6,8 +6,11 @@
 
 mod alerts;
 mod runs;
+mod silences;
 #[cfg(test)]
 mod tests;
+
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -19,6 +22,7 @@ use crate::record::NO_RANK;
 
 pub use self::alerts::{Filter, alert, alerts};
 pub use self::runs::{run, runs};
+pub use self::silences::{Silence, silences};
 
 /// A number that may be none of JSON's.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +43,16 @@ impl Serialize for Number {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub i64);
 
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = Timestamp::from_millisecond(self.0).unwrap_or_default();
+        fmt::Display::fmt(&time, f)
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&Timestamp::from_millisecond(self.0).unwrap_or_default())
+        to.collect_str(self)
     }
 }
 

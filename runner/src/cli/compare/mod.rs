@@ -43,8 +43,9 @@ pub(super) struct Args {
     looked: Looked,
 }
 
+/// Runs side by side.
 #[derive(Serialize)]
-struct Comparison {
+pub(crate) struct Comparison {
     runs: Vec<Named>,
     metrics: Vec<Compared>,
 }
@@ -106,36 +107,45 @@ type Values = BTreeMap<i64, f64>;
 
 pub(super) fn run(args: &Args) -> Outcome {
     let ledger = args.looked.open()?;
-    let mut runs: Vec<(Run, Vec<Metric>)> = Vec::new();
-    for text in &args.runs {
-        let run = meant(&ledger, args.project.as_ref(), text)?;
-        if runs
-            .iter()
-            .any(|(it, _)| (&it.project, &it.run) == (&run.project, &run.run))
-        {
-            return Err(wrong(&format!("the run `{text}` is named twice")));
-        }
-        let metrics = scope::metrics(&ledger, &run)?;
-        runs.push((run, metrics));
-    }
-    let names = names(&ledger, &runs, &args.metric)?;
-    let metrics: Result<Vec<Compared>, Failure> = names
-        .iter()
-        .map(|name| compare(&ledger, &runs, name))
-        .collect();
-    let named = |run: &Run| Named {
-        project: run.project.clone(),
-        run: run.run.clone(),
-    };
-    let comparison = Comparison {
-        runs: runs.iter().map(|(run, _)| named(run)).collect(),
-        metrics: metrics?,
-    };
+    let meant = |text: &String| meant(&ledger, args.project.as_ref(), text);
+    let runs: Result<Vec<Run>, Failure> = args.runs.iter().map(meant).collect();
+    let comparison = comparison(&ledger, runs?, &args.metric)?;
     print(&match args.form.json {
         true => document(&comparison)?,
         false => text(&comparison),
     });
     Ok(Ending::Fine)
+}
+
+/// Compares runs by the metrics that are named, or by those that they share
+/// with the first.
+pub(crate) fn comparison(
+    ledger: &Ledger,
+    of: Vec<Run>,
+    wanted: &[String],
+) -> Result<Comparison, Failure> {
+    let mut runs: Vec<(Run, Vec<Metric>)> = Vec::new();
+    for run in of {
+        let mut known = runs.iter();
+        if known.any(|(it, _)| (&it.project, &it.run) == (&run.project, &run.run)) {
+            return Err(wrong(&format!("the run `{}` is named twice", run.run)));
+        }
+        let metrics = scope::metrics(ledger, &run)?;
+        runs.push((run, metrics));
+    }
+    let names = names(ledger, &runs, wanted)?;
+    let metrics: Result<Vec<Compared>, Failure> = names
+        .iter()
+        .map(|name| compare(ledger, &runs, name))
+        .collect();
+    let named = |run: &Run| Named {
+        project: run.project.clone(),
+        run: run.run.clone(),
+    };
+    Ok(Comparison {
+        runs: runs.iter().map(|(run, _)| named(run)).collect(),
+        metrics: metrics?,
+    })
 }
 
 /// The run that is meant by its name, or by its project's name and its own.
