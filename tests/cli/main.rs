@@ -22,6 +22,7 @@ mod inputs;
 mod mail;
 mod passthrough;
 mod queries;
+mod reports;
 mod review;
 mod rules;
 mod secrets;

@@ -8,6 +8,7 @@ use super::track::{Track, known};
 use super::{Detector, Exception, Report, Run, Skipped};
 use crate::alert::{Alert, Severity, State};
 use crate::ledger::Muted;
+use crate::ledger::history::Point;
 use crate::record::{self, HISTORY, RunBatch, RunId, Segment, Text, Value};
 use crate::view::{self, Counts};
 
@@ -258,8 +259,17 @@ impl Collector {
 fn push(track: &mut Track, batch: &RunBatch, value: &Value, limit: usize) {
     let row = value.row as usize;
     let (steps, times, ranks) = (&batch.steps, &batch.times, &batch.ranks);
-    if let (Some(step), Some(time), Some(rank)) = (steps.get(row), times.get(row), ranks.get(row)) {
-        track.push(*step, *time, *rank, value.value, limit);
+    if let (Some(&step), Some(&time), Some(&rank)) =
+        (steps.get(row), times.get(row), ranks.get(row))
+    {
+        let value = value.value;
+        let point = Point {
+            step,
+            time,
+            rank,
+            value,
+        };
+        track.push(point, limit);
     }
 }
 

@@ -48,7 +48,10 @@ fn page(data: &str) -> String {
         hash(STYLE)
     );
     let mut page = String::with_capacity(SHELL.len() + SCRIPT.len() + STYLE.len() + data.len() * 2);
-    let (before, rest) = cut(SHELL, "<!--head-->");
+    // What stands before this is for whoever writes pages.
+    let begin = SHELL.find("<html").unwrap_or_default();
+    let (before, rest) = cut(SHELL.get(begin..).unwrap_or_default(), "<!--head-->");
+    page.push_str("<!doctype html>\n");
     page.push_str(before);
     page.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"");
     page.push_str(&policy);

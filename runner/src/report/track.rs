@@ -15,12 +15,13 @@ pub(super) struct Track {
     rows: u64,
     nonfinite: u64,
     steps: (i64, i64),
-    first: f64,
-    last: f64,
+    first: Option<Kept>,
+    last: Option<Kept>,
     range: Option<(f64, f64)>,
     kept: Vec<Kept>,
-    /// Rows of a stretch, of which the extremes stay.
+    /// Rows of a stretch, of which the extremes stay: a power of two.
     stretch: u64,
+    open: Stretch,
 }
 
 /// A value that is kept, and which one it was.
@@ -30,6 +31,15 @@ struct Kept {
     point: Point,
 }
 
+/// What is kept of the rows that make the next stretch.
+#[derive(Debug, Default)]
+struct Stretch {
+    low: Option<Kept>,
+    high: Option<Kept>,
+    /// The first that is not finite.
+    strange: Option<Kept>,
+}
+
 impl Track {
     pub(super) fn new(metric: Metric) -> Self {
         Self {
@@ -37,89 +47,111 @@ impl Track {
             rows: 0,
             nonfinite: 0,
             steps: (i64::MAX, i64::MIN),
-            first: f64::NAN,
-            last: f64::NAN,
+            first: None,
+            last: None,
             range: None,
             kept: Vec::new(),
             stretch: 1,
+            open: Stretch::default(),
         }
     }
 
     /// One value more. About `limit` are kept, and at no time more than twice
     /// as many.
     #[inline]
-    pub(super) fn push(&mut self, step: i64, time: f64, rank: u32, value: f64, limit: usize) {
-        if self.rows == 0 {
-            self.first = value;
-        }
-        self.last = value;
-        self.steps = (self.steps.0.min(step), self.steps.1.max(step));
-        if value.is_finite() {
-            let (low, high) = self.range.unwrap_or((value, value));
-            self.range = Some((low.min(value), high.max(value)));
-        } else {
-            self.nonfinite += 1;
-        }
-        if self.kept.len() >= 2 * limit {
-            self.thin(limit);
-        }
-        let point = Point {
-            step,
-            // Finer than a millisecond no chart is, and the digits take room.
-            time: (time * 1000.0).round() / 1000.0,
-            rank,
-            value,
-        };
+    pub(super) fn push(&mut self, point: Point, limit: usize) {
         let number = self.rows;
-        self.kept.push(Kept { number, point });
+        let kept = Kept { number, point };
+        if number & (self.stretch - 1) == 0 {
+            self.close();
+            if self.kept.len() >= 2 * limit {
+                self.thin(limit);
+            }
+        }
         self.rows += 1;
+        self.first.get_or_insert(kept);
+        self.last = Some(kept);
+        self.steps = (self.steps.0.min(point.step), self.steps.1.max(point.step));
+        let value = point.value;
+        if !value.is_finite() {
+            self.nonfinite += 1;
+            self.open.strange.get_or_insert(kept);
+            return;
+        }
+        let (low, high) = self.range.unwrap_or((value, value));
+        self.range = Some((low.min(value), high.max(value)));
+        let open = &mut self.open;
+        if open.low.is_none_or(|low| value < low.point.value) {
+            open.low = Some(kept);
+        }
+        if open.high.is_none_or(|high| value > high.point.value) {
+            open.high = Some(kept);
+        }
+    }
+
+    /// Keeps what stays of the stretch that is over.
+    fn close(&mut self) {
+        let Stretch { low, high, strange } = std::mem::take(&mut self.open);
+        let mut all = [low, high, strange];
+        all.sort_unstable_by_key(|kept| kept.map(|kept| kept.number));
+        for kept in all.into_iter().flatten() {
+            if self
+                .kept
+                .last()
+                .is_none_or(|last| last.number < kept.number)
+            {
+                self.kept.push(kept);
+            }
+        }
     }
 
     /// Keeps about `limit` values, if there are more.
     pub(super) fn thin(&mut self, limit: usize) {
-        if self.kept.len() <= limit {
-            return;
-        }
-        loop {
-            self.merge();
-            // The first and the last come on top of the extremes.
-            if self.kept.len() <= limit + 2 || self.stretch > self.rows {
-                break;
-            }
+        while self.kept.len() > limit && self.stretch <= self.rows {
             self.stretch *= 2;
+            self.merge();
         }
-        self.kept.shrink_to(2 * limit);
     }
 
-    /// Keeps the extremes of each stretch, the first value and the last.
+    /// Keeps the extremes of each stretch, now that it is twice as long.
     fn merge(&mut self) {
         let values: Vec<f64> = self.kept.iter().map(|kept| kept.point.value).collect();
-        let last = values.len().saturating_sub(1);
-        let mut places = vec![0];
-        let mut begin = 0;
-        let mut extremes = Vec::with_capacity(3);
         let stretch = self.stretch;
-        for of in self
-            .kept
-            .chunk_by(|a, b| a.number / stretch == b.number / stretch)
-        {
-            let end = begin + of.len();
+        let same = |a: &Kept, b: &Kept| a.number / stretch == b.number / stretch;
+        let mut begin = 0;
+        let mut fewer = Vec::with_capacity(self.kept.len() / 2 + 2);
+        let mut extremes = Vec::with_capacity(3);
+        for of in self.kept.chunk_by(same) {
             extremes.clear();
-            of_stretch(&values, begin..end, &mut extremes);
-            places.extend(&extremes);
-            begin = end;
+            of_stretch(&values, begin..begin + of.len(), &mut extremes);
+            begin += of.len();
+            fewer.extend(extremes.iter().filter_map(|&at| self.kept.get(at)));
         }
-        places.push(last);
-        places.dedup();
-        let kept = places.iter().filter_map(|&at| self.kept.get(at).copied());
-        self.kept = kept.collect();
+        self.kept = fewer;
+    }
+
+    /// The values to show, the first and the last among them.
+    fn points(&mut self, limit: usize) -> Vec<Point> {
+        self.close();
+        self.thin(limit);
+        let (first, last) = (self.kept.first(), self.kept.last());
+        let before = self
+            .first
+            .filter(|it| first.is_none_or(|first| it.number < first.number));
+        let after = self
+            .last
+            .filter(|it| last.is_none_or(|last| last.number < it.number));
+        let mut all = self.kept.clone();
+        all.splice(0..0, before);
+        all.extend(after);
+        all.iter().map(|kept| shown(kept.point)).collect()
     }
 
     /// What there is to show, in about `limit` values.
     pub(super) fn finish(mut self, limit: usize) -> (view::Metric, Series) {
-        self.thin(limit);
+        let points = self.points(limit);
         let name = self.metric.source.to_string();
-        let points: Vec<Point> = self.kept.iter().map(|kept| kept.point).collect();
+        let value = |kept: Option<Kept>| Number(kept.map_or(f64::NAN, |kept| kept.point.value));
         let series = Series {
             rows: self.rows as usize,
             thinned: (points.len() as u64) < self.rows,
@@ -133,8 +165,8 @@ impl Track {
             nonfinite: self.nonfinite,
             first_step: self.steps.0,
             last_step: self.steps.1,
-            first: Number(self.first),
-            last: Number(self.last),
+            first: value(self.first),
+            last: value(self.last),
             min,
             max,
         };
@@ -146,6 +178,12 @@ impl Track {
     pub(super) fn len(&self) -> usize {
         self.kept.capacity()
     }
+}
+
+/// Finer than a millisecond no chart is, and the digits take room.
+fn shown(point: Point) -> Point {
+    let time = (point.time * 1000.0).round() / 1000.0;
+    Point { time, ..point }
 }
 
 /// A rank as it is shown.
@@ -165,7 +203,13 @@ mod tests {
             source: "train/loss".into(),
         });
         for (step, value) in values.into_iter().enumerate() {
-            track.push(step as i64, f64::NAN, NO_RANK, value, limit);
+            let point = Point {
+                step: step as i64,
+                time: f64::NAN,
+                rank: NO_RANK,
+                value,
+            };
+            track.push(point, limit);
             assert!(track.len() <= 4 * limit.max(4), "{}", track.len());
         }
         track
