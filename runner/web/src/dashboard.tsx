@@ -1,5 +1,5 @@
 // The live dashboard: which view, and what holds for all of them.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Empty, Hidden } from "./parts/bits";
 import { ThemeButton } from "./parts/theme-button";
 import { startLive, useConnection, useLive } from "./live";
@@ -31,6 +31,7 @@ export function Dashboard({ data }: { data: ServeData }) {
   useEffect(() => {
     document.title = `${unseen > 0 ? `(${unseen}) ` : ""}${titleOf(place)} · runwatch`;
   }, [place, unseen]);
+  useArrival(place);
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>
@@ -111,6 +112,17 @@ function ConnectionNote() {
     );
   }
   return <span class={`connection ${connection}`}>{connection === "open" ? "live" : "connecting"}</span>;
+}
+
+/** A new view starts at its top, for the eyes and for the keyboard. */
+function useArrival({ path }: Place): void {
+  const known = useRef(path.join("\n"));
+  useEffect(() => {
+    if (known.current === path.join("\n")) return;
+    known.current = path.join("\n");
+    scrollTo(0, 0);
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }, [path.join("\n")]);
 }
 
 /** How many alerts came while the reader was elsewhere. */

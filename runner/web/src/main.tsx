@@ -2,10 +2,12 @@ import { render } from "preact";
 import { Dashboard } from "./dashboard";
 import { Report } from "./report";
 import { startTheme } from "./theme";
+import { guardTexts } from "./visible";
 import type { PageData } from "./types";
 import "./css/app.css";
 
 startTheme();
+guardTexts();
 
 const place = document.getElementById("app");
 const data = JSON.parse(document.getElementById("runwatch-data")?.textContent ?? "null") as PageData | null;

@@ -44,6 +44,11 @@ export function useThemeVersion(): number {
   return seen;
 }
 
+/** Paper has no buttons and no pointer: what they show is painted. */
+export function isPrinting(): boolean {
+  return printing;
+}
+
 /** The value of a CSS custom property now. */
 export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -293,6 +293,16 @@ test("hostile text stays text in every view", async () => {
   await driver.clean();
 });
 
+test("characters that are hidden or turn the writing are shown", async () => {
+  const driver = await dashboard(`#/alert/${"4a".padStart(32, "0")}`);
+  await driver.page.waitForSelector(".alert-message");
+  assert.ok((await driver.texts(".alert-message"))[0].includes('onerror=alert(1)>\\u{202e} and "quotes"'));
+  driver.mock.alert({ title: "one\u200btwo\u001b[31m\u2066three" });
+  await driver.visit("#/alerts");
+  await driver.until(() => document.querySelector(".alert-title")?.textContent === "one\\u{200b}two\\x1b[31m\\u{2066}three");
+  await driver.clean();
+});
+
 test("a lost connection is told, and what was missed is fetched when it is back", async () => {
   const driver = await dashboard("#/alerts", { expected: ["ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION"] });
   await driver.page.waitForSelector(".connection.open");

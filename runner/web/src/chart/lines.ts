@@ -32,6 +32,8 @@ export interface Drawing {
   unloggable: number;
   /** What the reader should know about how this is drawn. */
   notes: string[];
+  /** When a step was, in seconds since 1970, where that is known. */
+  clock?: ReadonlyMap<number, number>;
 }
 
 /**
@@ -71,15 +73,24 @@ export function drawSeries(series: Series, label: string, log: boolean): Drawing
   const notes: string[] = [];
   if (ranks > MOST_LINES) {
     notes.push(`${count(ranks)} ranks: drawn are the least and the greatest value of each step.`);
-    return { ...drawBand(lines, log), notes };
+    return { ...drawBand(lines, log), notes, clock: clockOf(series) };
   }
   const back = lines.filter((line) => line.old).length;
   const kept = newest(lines);
   if (back > 0) {
     const left = lines.length - kept.length;
-    notes.push(`Steps went back ${back === 1 ? "once" : `${count(back)} times`}: what was logged from there on before is drawn faint${left > 0 ? `, the oldest ${count(left)} stretches not at all` : ""}.`);
+    notes.push(`Steps went back ${back === 1 ? "once" : `${count(back)} times`}; what that replaced is drawn faint${left > 0 ? `, the oldest ${count(left)} stretches not at all` : ""}.`);
   }
-  return { ...drawLines(kept, log), notes };
+  return { ...drawLines(kept, log), notes, clock: clockOf(series) };
+}
+
+/** Of several times for a step the last one. */
+function clockOf(series: Series): Map<number, number> {
+  const clock = new Map<number, number>();
+  series.times?.forEach((time, at) => {
+    if (time !== null) clock.set(series.steps[at] as number, time);
+  });
+  return clock;
 }
 
 /** Lines side by side over the steps of all of them. */

@@ -1,6 +1,7 @@
 // Alerts on a chart: a line on the canvas and a button above it.
 import type uPlot from "uplot";
-import { colour } from "../theme";
+import { colour, isPrinting } from "../theme";
+import { visible } from "../visible";
 import type { Alert, Severity } from "../types";
 
 export interface Marker {
@@ -44,8 +45,26 @@ export function paintMarkers(u: uPlot, markers: Marker[]): void {
     ctx.moveTo(x, top - 4 * devicePixelRatio);
     ctx.lineTo(x, top + height);
     ctx.stroke();
+    if (isPrinting()) paintShape(ctx, marker, x, top - 8 * devicePixelRatio);
   }
   ctx.restore();
+}
+
+/** The shape of the button that there is on the screen. */
+function paintShape(ctx: CanvasRenderingContext2D, marker: Marker, x: number, y: number): void {
+  const r = 4.5 * devicePixelRatio;
+  const corners = { critical: 4, warning: 3, info: 24 }[marker.severity];
+  ctx.globalAlpha = 1;
+  ctx.setLineDash([]);
+  ctx.fillStyle = ctx.strokeStyle;
+  ctx.beginPath();
+  for (let corner = 0; corner < (marker.resolved ? 24 : corners); corner += 1) {
+    const angle = (2 * Math.PI * corner) / (marker.resolved ? 24 : corners) - Math.PI / 2;
+    ctx.lineTo(x + r * Math.cos(angle), y + r * Math.sin(angle));
+  }
+  ctx.closePath();
+  if (marker.resolved) ctx.stroke();
+  else ctx.fill();
 }
 
 /** Puts a button on each alert, or on several that are too close to tell apart. */
@@ -79,7 +98,7 @@ function button(group: Marker[], left: number, open: (alert: string) => void): H
   made.tabIndex = -1;
   made.className = `marker ${worst.resolved ? "resolved" : worst.severity}`;
   made.style.left = `${left}px`;
-  const lines = group.slice(0, 12).map((marker) => `${marker.resolved ? "resolved" : marker.severity} at step ${marker.step}: ${marker.title}`);
+  const lines = group.slice(0, 12).map((marker) => `${marker.resolved ? "resolved" : marker.severity} at step ${marker.step}: ${marker.title}`).map(visible);
   if (group.length > 12) lines.push(`and ${group.length - 12} more`);
   made.title = lines.join("\n");
   made.setAttribute("aria-label", lines.join("; "));

@@ -2,7 +2,7 @@
 // into the page: the cursor moves too often for anything else.
 import type { RefObject } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { fromNumber, step as stepText, value as valueText } from "../format";
+import { fromNumber, localTime, step as stepText, value as valueText } from "../format";
 import type { Drawing } from "./lines";
 import { Swatch } from "./swatch";
 
@@ -17,7 +17,7 @@ export function Readings({ drawing, handle }: { drawing: Drawing; handle: RefObj
   const show = (index: number | null) => {
     now.current = index;
     const x = index === null ? undefined : drawing.data[0][index];
-    if (step.current) step.current.textContent = x === undefined ? atRest(drawing) : `step ${stepText(x)}`;
+    if (step.current) step.current.textContent = x === undefined ? atRest(drawing) : stepAndTime(drawing, x);
     drawing.lines.forEach((_, line) => {
       const place = values.current[line];
       if (place) place.textContent = index === null || x === undefined ? last(drawing, line) : shown(drawing, line, index);
@@ -47,6 +47,11 @@ export function Readings({ drawing, handle }: { drawing: Drawing; handle: RefObj
       ))}
     </div>
   );
+}
+
+function stepAndTime({ clock }: Drawing, step: number): string {
+  const at = clock?.get(step);
+  return at === undefined ? `step ${stepText(step)}` : `step ${stepText(step)}, ${localTime(new Date(at * 1000).toISOString())}`;
 }
 
 function atRest(drawing: Drawing): string {

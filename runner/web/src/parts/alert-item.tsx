@@ -40,6 +40,7 @@ export function AlertItem(props: Props) {
         <Badge severity={alert.severity} resolved={resolved} />
         <span class="alert-title">
           {alert.title}
+          {props.fresh && <span class="tag new">new</span>}
           {alert.acknowledged && <span class="tag">acknowledged</span>}
           {alert.count > 1 && <span class="tag" title="How often the detector has reported it in this episode">×{count(alert.count)}</span>}
         </span>

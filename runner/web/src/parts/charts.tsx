@@ -1,5 +1,5 @@
 // The charts of a run: which metrics, which alerts on them, and one zoom for all.
-import { useId, useMemo, useState } from "preact/hooks";
+import { useId, useMemo, useRef, useState } from "preact/hooks";
 import type { Range } from "../chart/range";
 import { count } from "../format";
 import type { Source } from "../series";
@@ -66,26 +66,14 @@ export function Charts({ source, metrics, alerts, whole, range, onZoom, onAlert 
         <label>
           Metrics <input type="search" placeholder="part of a name" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} data-filter="metric" />
         </label>
-        <details class="chooser">
-          <summary>
-            {count(shown.length)} of {count(sorted.length)} shown
-          </summary>
-          <div class="chooser-list">
-            <div class="chooser-buttons">
-              <button type="button" onClick={() => setChosen(new Set(sorted.map((metric) => metric.name)))}>
-                all
-              </button>
-              <button type="button" onClick={() => setChosen(null)}>
-                the first {first}
-              </button>
-            </div>
-            {sorted.map((metric, at) => (
-              <label key={metric.name}>
-                <input type="checkbox" checked={picked(metric, at)} onChange={(event) => choose(metric.name, event.currentTarget.checked)} /> {metric.name}
-              </label>
-            ))}
-          </div>
-        </details>
+        <Chooser
+          metrics={sorted}
+          picked={picked}
+          shown={shown.length}
+          onChoose={choose}
+          onAll={() => setChosen(new Set(sorted.map((metric) => metric.name)))}
+          onFirst={() => setChosen(null)}
+        />
         <label>
           Alerts{" "}
           <select value={which} onChange={(event) => setWhich(event.currentTarget.value as Which)} data-filter="markers">
@@ -128,6 +116,50 @@ export function Charts({ source, metrics, alerts, whole, range, onZoom, onAlert 
         </p>
       )}
     </>
+  );
+}
+
+interface ChooserProps {
+  metrics: Metric[];
+  picked: (metric: Metric, at: number) => boolean;
+  shown: number;
+  onChoose: (name: string, on: boolean) => void;
+  onAll: () => void;
+  onFirst: () => void;
+}
+
+/** A list that folds up again when the reader goes elsewhere. */
+function Chooser({ metrics, picked, shown, onChoose, onAll, onFirst }: ChooserProps) {
+  const place = useRef<HTMLDetailsElement>(null);
+  const leave = (event: FocusEvent) => {
+    if (place.current && !place.current.contains(event.relatedTarget as Node | null)) place.current.open = false;
+  };
+  const key = (event: KeyboardEvent) => {
+    if (event.key !== "Escape" || !place.current) return;
+    place.current.open = false;
+    place.current.querySelector("summary")?.focus();
+  };
+  return (
+    <details class="chooser" ref={place} onFocusOut={leave} onKeyDown={key}>
+      <summary>
+        {count(shown)} of {count(metrics.length)} shown
+      </summary>
+      <div class="chooser-list" tabIndex={-1}>
+        <div class="chooser-buttons">
+          <button type="button" onClick={onAll}>
+            all
+          </button>
+          <button type="button" onClick={onFirst}>
+            the first {first}
+          </button>
+        </div>
+        {metrics.map((metric, at) => (
+          <label key={metric.name}>
+            <input type="checkbox" checked={picked(metric, at)} onChange={(event) => onChoose(metric.name, event.currentTarget.checked)} /> {metric.name}
+          </label>
+        ))}
+      </div>
+    </details>
   );
 }
 

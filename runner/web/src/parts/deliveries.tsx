@@ -40,7 +40,7 @@ export function Deliveries({ deliveries, brief, onResend }: Props) {
               </td>
               <td data-label="sink" class="name">{delivery.sink}</td>
               {!brief && (
-                <td data-label="alert" class="wide">
+                <td data-label="alert" class="wide bare">
                   <span class="stack">
                     <a href={link(["alert", delivery.alert])}>{delivery.title}</a>
                     <span class="note">

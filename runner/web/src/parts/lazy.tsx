@@ -4,6 +4,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 const near = new Map<Element, (there: boolean) => void>();
 let watch: IntersectionObserver | null = null;
+let printing = false;
+addEventListener("beforeprint", () => {
+  printing = true;
+});
+addEventListener("afterprint", () => {
+  printing = false;
+});
 
 export function Lazy({ height, children }: { height: number; children: () => ComponentChildren }) {
   const place = useRef<HTMLDivElement>(null);
@@ -19,7 +26,7 @@ export function Lazy({ height, children }: { height: number; children: () => Com
     );
     near.set(box, (now) => {
       // What holds the focus stays, or the keyboard would lose its place.
-      if (now || !box.contains(document.activeElement)) setThere(now);
+      if (now || !(printing || box.contains(document.activeElement))) setThere(now);
     });
     watch.observe(box);
     const print = () => setThere(true);

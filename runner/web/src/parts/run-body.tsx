@@ -1,6 +1,6 @@
 // What report and dashboard show of a run alike: charts, timeline, alerts.
 import type { ComponentChildren } from "preact";
-import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { fit, type Range } from "../chart/range";
 import { plural } from "../format";
 import type { Source } from "../series";
@@ -30,7 +30,7 @@ interface Props {
 
 export function RunBody({ row, source, metrics, alerts, linked, level, fresh, named, extra, page }: Props) {
   const [range, setRange] = useState<Range | null>(null);
-  const [selected, setSelected] = useState<{ alert: string; turn: number } | null>(named ? { alert: named, turn: 0 } : null);
+  const [selected, setSelected] = useState<{ alert: string; turn: number } | null>(null);
   const [filter, setFilter] = useState(noFilter);
   const [shown, setShown] = useState(page);
   const charts = useRef<HTMLElement>(null);
@@ -44,6 +44,9 @@ export function RunBody({ row, source, metrics, alerts, linked, level, fresh, na
     setFilter(noFilter);
     setSelected((old) => ({ alert, turn: (old?.turn ?? 0) + 1 }));
   }, []);
+  useEffect(() => {
+    if (named) open(named);
+  }, [named]);
   const show = (alert: Alert) => {
     if (alert.step === null) return;
     const room = Math.max(20, (whole.to - whole.from) * 0.04);

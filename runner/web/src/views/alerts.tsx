@@ -87,7 +87,7 @@ function useAlerts(filter: Filter) {
       () =>
         ask(filter, { limit: length.current }, stop.signal).then(
           (answer) => {
-            setState({ key, ...answer });
+            setState((old) => ({ key, more: answer.more, alerts: [...since(answer.alerts, old?.key === key ? old.alerts : []), ...answer.alerts] }));
             setError(null);
           },
           (failed: unknown) => !stop.signal.aborted && setError(asFailure(failed)),
@@ -122,6 +122,12 @@ function useAlerts(filter: Filter) {
     setBusy(false);
   };
   return { alerts: state?.alerts ?? null, more: state?.more ?? false, error, busy, fresh, reload, fetchMore };
+}
+
+/** What came in while the answer was on its way. */
+function since(fetched: Alert[], known: Alert[]): Alert[] {
+  const newest = fetched[0]?.seq ?? -1;
+  return known.filter((alert) => alert.seq > newest);
 }
 
 function ask(filter: Filter, paging: { limit: number; before?: number }, signal?: AbortSignal): Promise<Answer> {

@@ -1,5 +1,5 @@
 // All runs, the newest first.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { get, useFetched } from "../api";
 import { count, plural, step } from "../format";
 import { useLive, useThrottled } from "../live";
@@ -14,6 +14,8 @@ export function RunsView({ place }: { place: Place }) {
   const [changed, setChanged] = useState<ReadonlyMap<string, RunRow>>(new Map());
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const again = useThrottled(reload, 1000);
+  // What was fetched is newer than what was told before.
+  useEffect(() => setChanged(new Map()), [data]);
   useLive("runs", (rows) => {
     setChanged((old) => new Map([...old, ...rows.map((row): [string, RunRow] => [runKey(row), row])]));
     const known = new Set(data?.runs.map(runKey));
@@ -25,7 +27,7 @@ export function RunsView({ place }: { place: Place }) {
   const text = place.query.get("text") ?? "";
   const project = place.query.get("project") ?? "";
   if (!data) return error ? <Problem error={error} retry={reload} /> : <Loading what="runs" />;
-  const runs = data.runs.map((row) => newer(row, changed.get(runKey(row))));
+  const runs = data.runs.map((row) => changed.get(runKey(row)) ?? row);
   const projects = [...new Set(runs.map((row) => row.project))].sort();
   const part = text.trim().toLowerCase();
   const shown = runs.filter((row) => (!project || row.project === project) && (!part || `${row.project} ${row.run}`.toLowerCase().includes(part)));
@@ -75,11 +77,6 @@ export function RunsView({ place }: { place: Place }) {
       )}
     </>
   );
-}
-
-/** The event tells more than the list, unless the list was fetched later. */
-function newer(row: RunRow, other: RunRow | undefined): RunRow {
-  return other && other.rows >= row.rows ? { ...row, ...other } : row;
 }
 
 function Compare({ query }: { query: URLSearchParams }) {

@@ -54,7 +54,7 @@ export function SilencesView({ writable }: { writable: boolean }) {
                 <td data-label="state">
                   <span class={`delivery ${silence.state}`}>{silence.state}</span>
                 </td>
-                <td data-label="silenced" class="wide figure">
+                <td data-label="silenced" class="wide bare figure">
                   {silence.matchers}
                 </td>
                 <td data-label="from">
