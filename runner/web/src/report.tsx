@@ -49,13 +49,13 @@ export function Report({ data }: { data: ReportData }) {
           <RunSection key={at} run={run} at={at} many={many} />
         ))}
         {skipped.length > 0 && (
-          <section class="part" id="inputs" aria-label="Inputs">
+          <section class="part" id="inputs">
             <h2>Inputs and what was skipped</h2>
             <SkippedTable skipped={skipped} />
           </section>
         )}
         {detectors.length > 0 && (
-          <section class="part" id="detectors" aria-label="Detectors">
+          <section class="part" id="detectors">
             <h2>Detectors</h2>
             <DetectorTable detectors={detectors} seen={false} />
           </section>
@@ -85,7 +85,7 @@ function Index({ runs }: { runs: ReportRun[] }) {
     setPicked(next);
   };
   return (
-    <section class="part first" id="runs" aria-label="Runs">
+    <section class="part first" id="runs">
       <h1>Runs</h1>
       <RunTable runs={runs} picked={picked} onPick={pick} href={(_row, at) => `#${anchor(at)}`} />
       {compared.length < 2 ? <p class="quiet screen-only">Tick two or more runs to see them over each other.</p> : <Comparison runs={compared} level={2} />}

@@ -38,7 +38,7 @@ export function replaceQuery(place: Place, changes: Record<string, string | null
 
 function read(): Place {
   const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
-  return { path: path.split("/").filter(Boolean).map(decode), query: new URLSearchParams(query) };
+  return { path: path === "" ? [] : path.split("/").map(decode), query: new URLSearchParams(query) };
 }
 
 function decode(part: string): string {

@@ -110,6 +110,9 @@ test("markers and bars of the timeline open their alert", async () => {
   await chartOf(driver, "loss").drawn();
   await driver.click("figure.chart .marker.critical");
   await driver.until(() => document.querySelector(".alert.is-open .alert-title")?.textContent.includes("loss is NaN"));
+  await driver.until(() => document.activeElement.closest(".alert.is-open"));
+  await driver.page.focus('.timeline [aria-label*="grad_norm is 512.5"]');
+  await driver.until(() => document.querySelector(".timeline-key").innerText.includes("critical: grad_norm is 512.5, firing since step 14,000"));
   await driver.click('.timeline [aria-label*="grad_norm is 512.5"]');
   await driver.until(() => [...document.querySelectorAll(".alert.is-open .alert-title")].some((title) => title.textContent.includes("512.5")));
   await driver.click(".alert.is-open [data-act=show]");
@@ -272,6 +275,9 @@ test("runs are compared", async () => {
   assert.match(await loss.reading(), /gpt-small-lr3e-4 [\d.]+ gpt-small-lr1e-3 [\d.]+/);
   await loss.drag(0.1, 0.3);
   await driver.until(() => document.querySelectorAll("figure.chart [data-act=reset]:not(:disabled)").length > 1);
+  await driver.page.waitForNetworkIdle();
+  const fetched = driver.account.requests.filter((url) => url.includes("metric=loss&") && url.includes("from="));
+  assert.equal(fetched.length, 2, "of each run the stretch is fetched anew");
   await driver.clean();
 });
 

@@ -128,6 +128,38 @@ test("paper is light, without filters, with all charts and open details", async 
   await driver.clean();
 });
 
+test("odd series do no harm", async () => {
+  const data = reportData({ runs: 1, metrics: ["loss"], length: 10 });
+  const [run] = data.runs;
+  const odd = {
+    "only NaN": ["NaN", "NaN", "NaN"],
+    "one value": [3],
+    "no value": [],
+    "nothing finite": ["Infinity", "-Infinity", null],
+    "below zero": [-1, -1e30, -5e-324, 0],
+    huge: [1.7e308, -1.7e308, 1],
+    constructor: [1, 2],
+  };
+  run.series = Object.assign(JSON.parse('{"__proto__":{"metric":"__proto__","rows":1,"thinned":false,"steps":[4],"times":null,"ranks":null,"values":[7]}}'), run.series);
+  for (const [name, values] of Object.entries(odd)) {
+    run.series[name] = { metric: name, rows: values.length, thinned: false, steps: values.map((_, at) => at * 1e12), times: null, ranks: null, values };
+  }
+  run.metrics_list = Object.keys(run.series).map((name) => ({ ...run.metrics_list[0], name, source: name }));
+  const driver = await report(data);
+  for (const name of run.metrics_list.map((metric) => metric.name)) {
+    await driver.type("[data-filter=metric]", name);
+    await driver.until((name) => [...document.querySelectorAll(".chart-name")].some((title) => title.textContent === name), name);
+    const chart = chartOf(driver, name);
+    await chart.drawn();
+    await chart.press(".tool");
+    await chart.drawn();
+    await chart.focus();
+    for (const key of ["End", "ArrowLeft", "+", "+", "-", "n", "Escape"]) await driver.page.keyboard.press(key);
+  }
+  assert.match(await chartOf(driver, "constructor").reading(), /./);
+  await driver.clean();
+});
+
 test("a report of nothing says why", async () => {
   const driver = await report(emptyReport);
   assert.match((await driver.texts(".empty"))[0], /No runs in what was read/);

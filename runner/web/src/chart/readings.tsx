@@ -28,7 +28,7 @@ export function Readings({ drawing, handle }: { drawing: Drawing; handle: RefObj
     show(now.current !== null && now.current < drawing.data[0].length ? now.current : null);
   });
   return (
-    <div class="readings">
+    <div class={`readings${drawing.lines.length > 1 ? " several" : ""}`}>
       <span class="reading-step" ref={step} />
       {drawing.lines.map((line, at) => (
         <span class="reading" key={at}>
@@ -58,7 +58,7 @@ function atRest(drawing: Drawing): string {
   const ends = new Set(drawing.lines.filter((line) => !line.old).map((line) => line.steps[line.steps.length - 1]));
   const [end] = ends;
   if (end === undefined) return "no values";
-  return ends.size === 1 ? `last, step ${stepText(end)}` : "last";
+  return ends.size === 1 ? `last, step ${stepText(end)}` : "last of each";
 }
 
 /** The last value of a line. */

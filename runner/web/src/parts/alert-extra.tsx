@@ -22,7 +22,7 @@ export function AlertExtra({ alert, writable, onChange }: Props) {
   return (
     <>
       <div class="alert-deliveries">
-        <h4>Deliveries</h4>
+        <p class="label">Deliveries</p>
         {found.error && !deliveries && <Problem error={found.error} retry={found.reload} />}
         {!deliveries && !found.error && <Loading what="deliveries" />}
         {deliveries?.length === 0 && <p class="quiet">None: no route sends this alert to a sink.</p>}

@@ -3,6 +3,8 @@ import type { Filter } from "./alert-filter";
 import { isFiltered, noFilter } from "./alert-filter";
 
 interface Props {
+  /** What is filtered, for screen readers. */
+  label: string;
   filter: Filter;
   onFilter: (filter: Filter) => void;
   detectors: string[];
@@ -10,10 +12,10 @@ interface Props {
   runs: { project: string; run: string }[] | null;
 }
 
-export function AlertFilters({ filter, onFilter, detectors, runs }: Props) {
+export function AlertFilters({ label, filter, onFilter, detectors, runs }: Props) {
   const set = (changes: Partial<Filter>) => onFilter({ ...filter, ...changes });
   return (
-    <form class="filters" role="search" aria-label="Alerts" onSubmit={(event) => event.preventDefault()}>
+    <form class="filters" role="search" aria-label={label} onSubmit={(event) => event.preventDefault()}>
       <label>
         Text <input type="search" value={filter.text} placeholder="title, message, detector, run" onInput={(event) => set({ text: event.currentTarget.value })} data-filter="text" />
       </label>

@@ -73,12 +73,12 @@ function Details({ alert, linked, extra, onShow }: Props) {
         {alert.recent && <Sparkline recent={alert.recent} />}
         {values.length > 0 && (
           <div>
-            <h4>Values</h4>
+            <p class="label">Values</p>
             <Facts facts={values.map(([name, raw]) => [name, <span class="figure">{raw === null ? "not a finite number" : value(raw)}</span>])} />
           </div>
         )}
         <div>
-          <h4>Where</h4>
+          <p class="label">Where</p>
           <Facts facts={where(alert, linked)} />
         </div>
       </div>

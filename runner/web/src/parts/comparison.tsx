@@ -3,7 +3,7 @@ import { useEffect, useId, useMemo, useState } from "preact/hooks";
 import { asFailure, type Failure } from "../api";
 import { Chart } from "../chart/chart";
 import { drawLines, type Line, split } from "../chart/lines";
-import type { Range } from "../chart/range";
+import { type Range, same } from "../chart/range";
 import { Swatch } from "../chart/swatch";
 import { count, step, value } from "../format";
 import type { Source } from "../series";
@@ -63,7 +63,7 @@ export function Comparison({ runs, level }: { runs: Compared[]; level: 2 | 3 }) 
           ))}
         </tbody>
       </table>
-      <section class="part" aria-label="Metrics">
+      <section class="part">
         <Heading>Metrics by step</Heading>
         <div class="filters">
           <label>
@@ -85,7 +85,7 @@ export function Comparison({ runs, level }: { runs: Compared[]; level: 2 | 3 }) 
           ))}
         </div>
       </section>
-      <section class="part" aria-label="Last values">
+      <section class="part">
         <Heading>Last values</Heading>
         <LastValues metrics={shown} runs={runs} names={names} />
       </section>
@@ -95,7 +95,7 @@ export function Comparison({ runs, level }: { runs: Compared[]; level: 2 | 3 }) 
 
 function LastValues({ metrics, runs, names }: { metrics: string[]; runs: Compared[]; names: string[] }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Last values">
+    <div class="scroll" tabIndex={0} role="region">
       <table>
         <thead>
           <tr>
@@ -143,7 +143,9 @@ function Overlay({ name, runs, names, range, onZoom, sync }: OverlayProps) {
   const [log, setLog] = useState(false);
   const { series, error } = useSeries(runs, name);
   const whole = useMemo(() => around(having(runs, name)), [runs, name]);
-  const drawing = useMemo(() => series && drawLines(linesOf(series, names), log), [series, names, log]);
+  const shown = useDetails(runs, name, series, range) ?? series;
+  const drawing = useMemo(() => shown && drawLines(linesOf(shown, names), log), [shown, names, log]);
+  const notes = useMemo(() => notesOf(shown ?? []), [shown]);
   if (!drawing) {
     return (
       <figure class="chart">
@@ -154,7 +156,7 @@ function Overlay({ name, runs, names, range, onZoom, sync }: OverlayProps) {
       </figure>
     );
   }
-  return <Chart name={name} drawing={drawing} whole={whole} range={range} onZoom={onZoom} log={log} onLog={setLog} markers={none} onAlert={() => undefined} sync={sync} notes={notesOf(series ?? [])} />;
+  return <Chart name={name} drawing={drawing} whole={whole} range={range} onZoom={onZoom} log={log} onLog={setLog} markers={none} onAlert={() => undefined} sync={sync} notes={notes} />;
 }
 
 const none: never[] = [];
@@ -176,6 +178,21 @@ function useSeries(runs: Compared[], name: string): { series: (Series | null)[] 
     return () => stop.abort();
   }, [runs, name]);
   return { series, error };
+}
+
+/** The stretch looked at, at full resolution, of the runs whose series are thinned. */
+function useDetails(runs: Compared[], name: string, series: (Series | null)[] | null, range: Range | null): (Series | null)[] | null {
+  const [found, setFound] = useState<{ range: Range; series: (Series | null)[] } | null>(null);
+  useEffect(() => {
+    if (!range || !series?.some((one, at) => one?.thinned && runs[at]?.source.detail)) return setFound(null);
+    const stop = new AbortController();
+    Promise.all(series.map((one, at) => (one?.thinned ? (runs[at]?.source.detail?.(name, range, stop.signal) ?? one) : one))).then(
+      (series) => !stop.signal.aborted && setFound({ range, series }),
+      () => undefined, // What is there already is shown on.
+    );
+    return () => stop.abort();
+  }, [runs, name, series, range?.from, range?.to]);
+  return found && same(found.range, range) ? found.series : null;
 }
 
 /** One line per run: of several ranks the first, of a run that went back the latest stretch. */

@@ -5,7 +5,7 @@ import type { Exception } from "../types";
 export function Exceptions({ exceptions, level }: { exceptions: Exception[]; level: 2 | 3 }) {
   const Heading = level === 2 ? "h2" : "h3";
   return (
-    <section class="part" aria-label="Exceptions">
+    <section class="part">
       <Heading>
         Exceptions <span class="heading-count">{count(exceptions.length)}</span>
       </Heading>

@@ -4,7 +4,7 @@ import { asFailure, type Failure } from "../api";
 import { Chart } from "../chart/chart";
 import { drawSeries } from "../chart/lines";
 import { markersOf } from "../chart/markers";
-import type { Range } from "../chart/range";
+import { type Range, same } from "../chart/range";
 import { count } from "../format";
 import type { Source } from "../series";
 import type { Alert, Metric, Series } from "../types";
@@ -109,7 +109,7 @@ function useDetail(source: Source, metric: Metric, series: Series | null, range:
     );
     return () => stop.abort();
   }, [metric.name, wanted?.from, wanted?.to, series]);
-  return detail && range && detail.range.from === range.from && detail.range.to === range.to ? detail.series : null;
+  return detail && same(detail.range, range) ? detail.series : null;
 }
 
 function thinnedNote(series: Series | null, exact: boolean, zoomed: boolean, source: Source): string[] {

@@ -57,15 +57,15 @@ export function RunBody({ row, source, metrics, alerts, linked, level, fresh, na
   const Heading = level === 2 ? "h2" : "h3";
   return (
     <>
-      <section class="part" aria-label="Timeline">
+      <section class="part">
         <Heading>Timeline</Heading>
         <Timeline alerts={alerts} whole={whole} range={range} onAlert={open} />
       </section>
-      <section class="part" aria-label="Metrics" ref={charts}>
+      <section class="part" ref={charts}>
         <Heading>Metrics</Heading>
         <Charts source={source} metrics={metrics} alerts={alerts} whole={whole} range={range} onZoom={setRange} onAlert={open} />
       </section>
-      <section class="part" aria-label="Alerts of the run">
+      <section class="part">
         <Heading>
           Alerts <span class="heading-count">{isFiltered(filter) ? `${passing.length} of ${alerts.length}` : alerts.length}</span>
         </Heading>
@@ -75,7 +75,7 @@ export function RunBody({ row, source, metrics, alerts, linked, level, fresh, na
           </Empty>
         ) : (
           <>
-            <AlertFilters filter={filter} onFilter={setFilter} detectors={detectors} runs={null} />
+            <AlertFilters label={`Alerts of ${row.run}`} filter={filter} onFilter={setFilter} detectors={detectors} runs={null} />
             {passing.length === 0 && <Empty title="No alert passes these filters." />}
             <AlertList
               alerts={passing.slice(0, Math.max(shown, place + 1))}

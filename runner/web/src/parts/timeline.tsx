@@ -1,5 +1,5 @@
 // Detector × step: a row per detector, a bar per episode from firing to resolved.
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { fit, type Range } from "../chart/range";
 import { plural, step as stepText, stepTicks } from "../format";
 import type { Alert, Severity } from "../types";
@@ -87,6 +87,7 @@ export function Timeline({ alerts, whole, range, onAlert }: Props) {
   const rows = useMemo(() => episodesOf(alerts, whole.to), [alerts, whole.to]);
   const without = alerts.filter((alert) => alert.step === null && alert.first_step === null).length;
   const sight = (range && fit(range, whole)) ?? (whole.to > whole.from ? whole : { from: whole.from - 1, to: whole.to + 1 });
+  const [told, tell] = useState<string | null>(null);
   const at = (step: number) => (100 * (step - sight.from)) / (sight.to - sight.from);
   if (rows.length === 0) {
     return <p class="quiet">{alerts.length === 0 ? "No alerts, so nothing to place." : "No alert of this run names a step."}</p>;
@@ -100,7 +101,7 @@ export function Timeline({ alerts, whole, range, onAlert }: Props) {
           </span>
           <div class="timeline-track" style={{ height: `${row.lanes * 16 + 6}px` }}>
             {row.episodes.map((episode) => (
-              <Bar key={episode.alert} episode={episode} left={at(episode.from)} right={at(episode.to ?? whole.to)} onAlert={onAlert} />
+              <Bar key={episode.alert} episode={episode} left={at(episode.from)} right={at(episode.to ?? whole.to)} onAlert={onAlert} tell={tell} />
             ))}
           </div>
         </div>
@@ -112,14 +113,22 @@ export function Timeline({ alerts, whole, range, onAlert }: Props) {
             <Mark kind={kind} /> {kind}
           </span>
         ))}
-        <span>a bar runs from firing to resolved; an open end was never resolved</span>
-        {without > 0 && <span>{plural(without, "alert")} without a step not shown</span>}
+        <span>{told ?? "A bar runs from firing to resolved; an open end was never resolved."}</span>
+        {!told && without > 0 && <span>{plural(without, "alert")} without a step not shown.</span>}
       </p>
     </div>
   );
 }
 
-function Bar({ episode, left, right, onAlert }: { episode: Episode; left: number; right: number; onAlert: (alert: string) => void }) {
+interface BarProps {
+  episode: Episode;
+  left: number;
+  right: number;
+  onAlert: (alert: string) => void;
+  tell: (words: string | null) => void;
+}
+
+function Bar({ episode, left, right, onAlert, tell }: BarProps) {
   const from = Math.max(left, 0);
   const to = Math.min(right, 100);
   if (from > 100 || to < 0) return null;
@@ -132,6 +141,10 @@ function Bar({ episode, left, right, onAlert }: { episode: Episode; left: number
       title={words}
       aria-label={words}
       onClick={() => onAlert(episode.alert)}
+      onFocus={() => tell(words)}
+      onBlur={() => tell(null)}
+      onMouseEnter={() => tell(words)}
+      onMouseLeave={() => tell(null)}
     >
       <Mark kind={episode.severity} />
       <span class="bar-title">{episode.title}</span>

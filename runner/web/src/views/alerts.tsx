@@ -27,7 +27,7 @@ export function AlertsView({ place, writable }: { place: Place; writable: boolea
   return (
     <>
       <h1>Alerts</h1>
-      <AlertFilters filter={filter} onFilter={setFilter} detectors={names} runs={runs} />
+      <AlertFilters label="Alerts" filter={filter} onFilter={setFilter} detectors={names} runs={runs} />
       {list.error && <Problem error={list.error} retry={list.reload} />}
       {!list.alerts && !list.error && <Loading what="alerts" />}
       {list.alerts?.length === 0 && <None filter={filter} />}

@@ -38,7 +38,7 @@ export function DeliveriesView({ place, writable }: { place: Place; writable: bo
     <>
       <h1>Deliveries</h1>
       {failed && <Problem error={failed} />}
-      <section class="part" aria-label="Sinks">
+      <section class="part">
         <h2>Sinks</h2>
         {sinks.error && !sinks.data && <Problem error={sinks.error} retry={sinks.reload} />}
         {!sinks.data && !sinks.error && <Loading what="sinks" />}
@@ -51,7 +51,7 @@ export function DeliveriesView({ place, writable }: { place: Place; writable: bo
         )}
         {sinks.data && sinks.data.sinks.length > 0 && <Sinks sinks={sinks.data.sinks} onResend={writable ? (name) => void resend({ sink: name }) : null} />}
       </section>
-      <section class="part" aria-label="Deliveries">
+      <section class="part">
         <h2>Deliveries</h2>
         <form class="filters" role="search" aria-label="Deliveries" onSubmit={(event) => event.preventDefault()}>
           <label>

@@ -81,7 +81,7 @@ export function RunView({ project, run, named, writable }: Props) {
 
 function MutedPart({ muted }: { muted: Muted[] }) {
   return (
-    <section class="part" aria-label="Muted findings">
+    <section class="part">
       <details>
         <summary>
           <h2>
