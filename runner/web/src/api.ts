@@ -63,8 +63,11 @@ export interface Fetched<T> {
   reload: () => void;
 }
 
-/** Fetches when `key` changes or `reload` is called; old data stays until new data is there. */
-export function useFetched<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Fetched<T> {
+/**
+ * Fetches when `key` changes or `reload` is called. When reloaded, old data stays until
+ * new data is there; with `keep` also that of another key.
+ */
+export function useFetched<T>(key: string, load: (signal: AbortSignal) => Promise<T>, keep = false): Fetched<T> {
   const [state, setState] = useState<{ key: string; data: T | null; error: Failure | null }>({ key, data: null, error: null });
   const [turn, setTurn] = useState(0);
   const latest = useRef(load);
@@ -75,13 +78,13 @@ export function useFetched<T>(key: string, load: (signal: AbortSignal) => Promis
       (data) => !stop.signal.aborted && setState({ key, data, error: null }),
       (error: unknown) => {
         if (stop.signal.aborted) return;
-        setState((old) => ({ key, data: old.key === key ? old.data : null, error: asFailure(error) }));
+        setState((old) => ({ key, data: keep || old.key === key ? old.data : null, error: asFailure(error) }));
       },
     );
     return () => stop.abort();
   }, [key, turn]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);
-  return { data: state.key === key ? state.data : null, error: state.error, reload };
+  return { data: keep || state.key === key ? state.data : null, error: state.error, reload };
 }
 
 export function asFailure(error: unknown): Failure {

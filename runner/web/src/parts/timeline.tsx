@@ -87,7 +87,9 @@ export function Timeline({ alerts, whole, range, onAlert }: Props) {
   const rows = useMemo(() => episodesOf(alerts, whole.to), [alerts, whole.to]);
   const without = alerts.filter((alert) => alert.step === null && alert.first_step === null).length;
   const sight = (range && fit(range, whole)) ?? (whole.to > whole.from ? whole : { from: whole.from - 1, to: whole.to + 1 });
-  const [told, tell] = useState<string | null>(null);
+  const [pointed, point] = useState<string | null>(null);
+  const [focused, focus] = useState<string | null>(null);
+  const told = pointed ?? focused;
   const at = (step: number) => (100 * (step - sight.from)) / (sight.to - sight.from);
   if (rows.length === 0) {
     return <p class="quiet">{alerts.length === 0 ? "No alerts, so nothing to place." : "No alert of this run names a step."}</p>;
@@ -101,7 +103,7 @@ export function Timeline({ alerts, whole, range, onAlert }: Props) {
           </span>
           <div class="timeline-track" style={{ height: `${row.lanes * 16 + 6}px` }}>
             {row.episodes.map((episode) => (
-              <Bar key={episode.alert} episode={episode} left={at(episode.from)} right={at(episode.to ?? whole.to)} onAlert={onAlert} tell={tell} />
+              <Bar key={episode.alert} episode={episode} left={at(episode.from)} right={at(episode.to ?? whole.to)} onAlert={onAlert} point={point} focus={focus} />
             ))}
           </div>
         </div>
@@ -125,10 +127,11 @@ interface BarProps {
   left: number;
   right: number;
   onAlert: (alert: string) => void;
-  tell: (words: string | null) => void;
+  point: (words: string | null) => void;
+  focus: (words: string | null) => void;
 }
 
-function Bar({ episode, left, right, onAlert, tell }: BarProps) {
+function Bar({ episode, left, right, onAlert, point, focus }: BarProps) {
   const from = Math.max(left, 0);
   const to = Math.min(right, 100);
   if (from > 100 || to < 0) return null;
@@ -141,10 +144,10 @@ function Bar({ episode, left, right, onAlert, tell }: BarProps) {
       title={words}
       aria-label={words}
       onClick={() => onAlert(episode.alert)}
-      onFocus={() => tell(words)}
-      onBlur={() => tell(null)}
-      onMouseEnter={() => tell(words)}
-      onMouseLeave={() => tell(null)}
+      onFocus={() => focus(words)}
+      onBlur={() => focus(null)}
+      onMouseEnter={() => point(words)}
+      onMouseLeave={() => point(null)}
     >
       <Mark kind={episode.severity} />
       <span class="bar-title">{episode.title}</span>

@@ -16,7 +16,7 @@ export function DeliveriesView({ place, writable }: { place: Place; writable: bo
   const [limit, setLimit] = useState(page);
   const [failed, setFailed] = useState<Failure | null>(null);
   const sinks = useFetched("sinks", (signal) => get<{ sinks: Sink[] }>("/api/sinks", {}, signal));
-  const found = useFetched(`${state}\n${sink}\n${limit}`, (signal) => get<{ deliveries: Delivery[]; more: boolean }>("/api/deliveries", { state, sink, limit }, signal));
+  const found = useFetched(`${state}\n${sink}\n${limit}`, (signal) => get<{ deliveries: Delivery[]; more: boolean }>("/api/deliveries", { state, sink, limit }, signal), true);
   const again = useThrottled(() => {
     sinks.reload();
     found.reload();
