@@ -16,7 +16,7 @@ pub const ALERTS: u8 = 1;
 pub const USAGE: u8 = 2;
 /// A detector could not be loaded or was quarantined, so that alerts may be missing.
 pub const DETECTOR: u8 = 3;
-/// An alert could not be delivered to one of its sinks.
+/// An alert could not be delivered to one of its sinks, or a report not be written.
 pub const DELIVERY: u8 = 4;
 /// The input could not be opened, or not be read to its end.
 pub const INPUT: u8 = 5;
@@ -43,7 +43,7 @@ pub const TABLE: &[(u8, &str)] = &[
     ),
     (
         DELIVERY,
-        "An alert could not be delivered to one of its sinks.",
+        "An alert could not be delivered to one of its sinks, or a report not be written.",
     ),
     (
         INPUT,

@@ -24,6 +24,7 @@ pub mod names;
 pub mod pipeline;
 mod recent;
 pub mod record;
+pub mod report;
 pub mod sandbox;
 pub mod secret;
 mod suggest;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::Interests;
-use crate::detect::{Detect, Event, Failure, Next, What};
+use crate::detect::{About, Detect, Event, Failure, Next, What};
 use crate::judge::{HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
 use crate::recent::Tails;
@@ -27,9 +27,19 @@ pub struct Pipeline {
     input: Arc<str>,
     /// How metrics came where they are.
     tails: Tails,
-    /// Faults by detector, and whether any was quarantined.
-    faults: Vec<u64>,
-    quarantined: bool,
+    /// By detector, as far as any failed.
+    faults: Vec<Faults>,
+}
+
+/// What went wrong with a detector.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// How many times it failed.
+    pub count: u64,
+    /// What happened last, in a few words.
+    pub last: Option<String>,
+    /// Whether it was put aside, for one run or for all.
+    pub quarantined: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -50,7 +60,6 @@ impl Pipeline {
             input: "".into(),
             tails: Tails::default(),
             faults: Vec::new(),
-            quarantined: false,
         }
     }
 
@@ -91,13 +100,22 @@ impl Pipeline {
     /// Whether a detector was put aside, so that alerts may be missing.
     #[must_use]
     pub fn quarantined(&self) -> bool {
-        self.quarantined
+        self.faults.iter().any(|faults| faults.quarantined)
     }
 
     /// Faults of all detectors.
     #[must_use]
     pub fn faults(&self) -> u64 {
-        self.faults.iter().sum()
+        self.faults.iter().map(|faults| faults.count).sum()
+    }
+
+    /// Each detector at work: its name, what it is, and what went wrong with it.
+    pub fn each_detector(&self) -> impl Iterator<Item = (&Arc<str>, About, Faults)> {
+        let names = self.detect.names().iter().zip(self.detect.abouts());
+        names.enumerate().map(|(at, (name, about))| {
+            let faults = self.faults.get(at).cloned().unwrap_or_default();
+            (name, about, faults)
+        })
     }
 
     /// Hands over a segment, and gives back the one before it for its memory.
@@ -244,10 +262,13 @@ impl Pipeline {
 
     fn count_fault(&mut self, detector: usize, failure: &Failure) {
         if self.faults.len() <= detector {
-            self.faults.resize(detector + 1, 0);
+            self.faults.resize(detector + 1, Faults::default());
         }
-        self.faults[detector] += 1;
-        self.quarantined |= failure.next != Next::Restarted;
+        let faults = &mut self.faults[detector];
+        let fault = &failure.fault;
+        faults.count += 1;
+        faults.last = Some(format!("{} in `{}`", fault.kind.name(), fault.call));
+        faults.quarantined |= failure.next != Next::Restarted;
     }
 }
 

@@ -24,6 +24,7 @@ mod mail;
 mod mcp;
 mod passthrough;
 mod queries;
+mod reports;
 mod review;
 mod rules;
 mod runs;

@@ -20,6 +20,7 @@ mod output;
 mod panics;
 mod progress;
 mod query;
+mod report;
 mod review;
 mod route;
 mod scope;

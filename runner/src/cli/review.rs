@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args as ClapArgs, ValueEnum};
@@ -11,9 +12,10 @@ use super::logs::{self, names_of};
 use super::options::{self, Configured, Shown};
 use super::output::{count, say, summarize};
 use super::progress::Progress;
+use super::report::Reports;
 use crate::alert::{Alert, Severity, State};
 use crate::config::Config;
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Tally};
 use crate::deliver::print::console::Console;
 use crate::deliver::print::json::JsonLines;
 use crate::deliver::print::{PrintError, Printer};
@@ -22,6 +24,7 @@ use crate::input::find::Found;
 use crate::input::naming::Naming;
 use crate::judge::Suppressed;
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
+use crate::report::{Collector, Detector, Skipped};
 
 /// Review logs in batch: files of any format that runwatch reads, folders of
 /// them, patterns in quotes, or `-` for standard input
@@ -44,6 +47,8 @@ pub(super) struct Args {
     /// Threads to use; the output does not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    #[command(flatten)]
+    reports: Reports,
     #[command(flatten)]
     shown: Shown,
     #[command(flatten)]
@@ -82,15 +87,24 @@ pub(super) fn run(args: &Args) -> Outcome {
     let mut pipeline = options::pipeline(config, shards(args.threads), false, note)?;
     let mut out = Out::new(args, config)?;
     let found = Found::all(&args.paths);
+    args.reports.check(args.json, &found.files)?;
     let mut naming = Naming::with(&config.paths);
     naming.expect(found.files.iter().map(PathBuf::as_path));
     let first = found.files.first().map_or(Path::new("-"), PathBuf::as_path);
     let (input, named) = names_of(first, &mut naming);
-    let decoding = options::decoding(config, &input, &named.run, named.rank, &pipeline);
+    let mut decoding = options::decoding(config, &input, &named.run, named.rank, &pipeline);
+    let collector = args.reports.any().then(Collector::default);
+    if collector.is_some() {
+        pipeline.keep_muted();
+    }
+    if args.reports.in_full() {
+        decoding.interests = Arc::new((*decoding.interests).clone().with_report());
+    }
     let mut review = Review {
         decoder: Decoder::new(decoding),
         pipeline: &mut pipeline,
         out: &mut out,
+        collector,
         naming,
         run: config.run.as_deref(),
         quiet,
@@ -103,19 +117,34 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     for path in &found.files {
         if let Err(error) = review.input(path) {
+            review.unread(path, &error);
             review.problem(error);
         }
-        if review.out.closed {
+        if review.is_over() {
             break;
         }
     }
     review.progress.clear();
     let problem = review.problem;
     let left_out = review.left_out;
+    let collector = review.collector.take();
     if !quiet {
         logs::say_left_out(left_out);
     }
     pipeline.finish("unknown", &mut out.alerts);
+    if let Some(mut collector) = collector {
+        collector.alerts(&out.alerts);
+        collector.muted(&pipeline.take_muted());
+        let detectors = pipeline.each_detector();
+        let detectors = detectors.map(|(name, about, faults)| Detector::new(name, about, faults));
+        let report = collector.finish(detectors.collect(), left_out as u64);
+        out.deliver();
+        out.failed |= !args.reports.write(&report);
+        if !quiet && !report.left_out.is_empty() {
+            let what = report.left_out.join(", ");
+            say(&format!("runwatch: left out of the report: {what}"));
+        }
+    }
     out.deliver();
     if !quiet {
         say(&closing(&out, pipeline.suppressed()));
@@ -159,6 +188,8 @@ struct Review<'a> {
     decoder: Decoder,
     pipeline: &'a mut Pipeline,
     out: &'a mut Out,
+    /// What the reports are made of, if any is wanted.
+    collector: Option<Collector>,
     naming: Naming,
     /// The run that the configuration names.
     run: Option<&'a str>,
@@ -179,9 +210,23 @@ impl Review<'_> {
                 Some(Err(error)) => self.problem(error),
                 None => self.left_out += 1,
             }
-            !self.out.closed
+            !self.is_over()
         };
         logs::each_of(path, count, &mut log)
+    }
+
+    /// Whether nobody wants to know more.
+    fn is_over(&self) -> bool {
+        self.out.closed && self.collector.is_none()
+    }
+
+    /// Notes in the reports that an input could not be opened.
+    fn unread(&mut self, path: &Path, error: &anyhow::Error) {
+        if let Some(collector) = &mut self.collector {
+            let (tally, why) = (Tally::default(), format!("{error:#}"));
+            let input = path.to_string_lossy().into_owned();
+            collector.input(Skipped::new(input, &tally, Some(why)));
+        }
     }
 
     /// Says what is wrong with an input; the others are still worth reading.
@@ -207,6 +252,10 @@ impl Review<'_> {
             self.progress.clear();
             summarize(&input, &tally);
         }
+        if let Some(collector) = &mut self.collector {
+            let unread = read.as_ref().err().map(ToString::to_string);
+            collector.input(Skipped::new(input.clone(), &tally, unread));
+        }
         read.with_context(|| match tally.lines {
             0 => format!("cannot read `{input}`"),
             lines => format!("cannot read `{input}` after line {lines}"),
@@ -215,7 +264,7 @@ impl Review<'_> {
 
     fn read(&mut self, bytes: &mut dyn Read) -> io::Result<()> {
         let mut buffer = vec![0; CHUNK];
-        while !self.out.closed {
+        while !self.is_over() {
             let len = match bytes.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(len) => len,
@@ -233,8 +282,15 @@ impl Review<'_> {
 
     fn hand_over(&mut self) {
         let segment = self.decoder.take();
+        if let Some(collector) = &mut self.collector {
+            collector.segment(&segment);
+        }
         if let Some(spent) = self.pipeline.submit(segment, &mut self.out.alerts) {
             self.decoder.recycle(spent);
+        }
+        if let Some(collector) = &mut self.collector {
+            collector.alerts(&self.out.alerts);
+            collector.muted(&self.pipeline.take_muted());
         }
         if !self.out.alerts.is_empty() {
             self.progress.clear();
@@ -260,7 +316,9 @@ impl Out {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         let mut sinks: Vec<Box<dyn Printer>> = Vec::new();
-        if args.json {
+        if args.reports.to_stdout() {
+            // Standard output is the report's.
+        } else if args.json {
             sinks.push(Box::new(JsonLines::new("standard output", stdout)));
         } else if let Some(form) = args.shown.form(config) {
             let width = (!terminal).then_some(options::PLAIN_WIDTH);

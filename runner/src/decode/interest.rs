@@ -48,6 +48,14 @@ impl Interests {
         self
     }
 
+    /// Wants what a report shows besides alerts: every metric, and every exception.
+    #[must_use]
+    pub fn with_report(self) -> Self {
+        let mut wishes = self.with_history();
+        wishes.exceptions.push(("*".to_owned(), HISTORY));
+        wishes
+    }
+
     /// Adds the wishes of detector number `detector`. Returns the kinds that
     /// this host does not know, for the log.
     pub fn add(&mut self, detector: usize, interests: &[Interest]) -> Vec<String> {

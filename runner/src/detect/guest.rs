@@ -85,6 +85,22 @@ pub trait GuestSource: Send + Sync {
     /// # Errors
     /// When it does not start.
     fn start(&self) -> Result<Box<dyn Guest>>;
+
+    /// What they are, for people.
+    fn about(&self) -> About {
+        About::default()
+    }
+}
+
+/// What a detector is, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// The version that it says it has.
+    pub version: String,
+    /// SHA-256 of the component, in hexadecimal digits.
+    pub digest: String,
+    /// What it looks for, on one line.
+    pub summary: String,
 }
 
 impl GuestSource for Component {
@@ -93,6 +109,14 @@ impl GuestSource for Component {
             instance: Instance::new(self)?,
             monitors: Vec::new(),
         }))
+    }
+
+    fn about(&self) -> About {
+        About {
+            version: self.description.version.clone(),
+            digest: self.digest_hex(),
+            summary: self.description.summary.clone(),
+        }
     }
 }
 

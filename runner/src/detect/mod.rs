@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 
-pub use guest::{Guest, GuestSource, Sandboxed};
+pub use guest::{About, Guest, GuestSource, Sandboxed};
 use shard::Shard;
 pub use supervise::Budget;
 
@@ -102,6 +102,7 @@ pub struct Settings {
 /// All detectors at work.
 pub struct Detect {
     names: Vec<Arc<str>>,
+    detectors: Arc<Vec<Detector>>,
     interests: Arc<Interests>,
     work: Work,
     /// Interests of unknown kinds, for the log: detector and kind.
@@ -174,6 +175,7 @@ impl Detect {
         };
         Ok(Self {
             names,
+            detectors,
             interests,
             work,
             unknown_interests,
@@ -190,6 +192,11 @@ impl Detect {
     #[must_use]
     pub fn names(&self) -> &[Arc<str>] {
         &self.names
+    }
+
+    /// What the detectors are, in the order of their names.
+    pub fn abouts(&self) -> impl Iterator<Item = About> {
+        self.detectors.iter().map(|it| it.source.about())
     }
 
     /// What the detectors want, for the decoder.

@@ -16,7 +16,7 @@ import { RunTable, runKey } from "./views/runs";
 const anchor = (at: number) => `run-${at + 1}`;
 
 export function Report({ data }: { data: ReportData }) {
-  const { runs, skipped, detectors } = data;
+  const { runs, skipped, detectors, left_out } = data;
   const many = runs.length > 1;
   return (
     <>
@@ -52,6 +52,7 @@ export function Report({ data }: { data: ReportData }) {
           <section class="part" id="inputs">
             <h2>Inputs and what was skipped</h2>
             <SkippedTable skipped={skipped} />
+            {left_out.length > 0 && <p class="note">Left out of this report: {left_out.join(", ")}.</p>}
           </section>
         )}
         {detectors.length > 0 && (

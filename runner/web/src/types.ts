@@ -58,8 +58,10 @@ export interface RunRow {
 }
 
 export interface Metric {
+  /** As the job printed it: its only one within the run. */
   name: string;
-  source: string;
+  /** The name that detectors ask for, or the printed one. */
+  canonical: string;
   rows: number;
   first_step: number | null;
   last_step: number | null;
@@ -188,6 +190,8 @@ export interface ReportData {
   runs: ReportRun[];
   skipped: Skipped[];
   detectors: Detector[];
+  /** What there was no room for, each kind in a sentence. */
+  left_out: string[];
 }
 
 export interface ServeData {

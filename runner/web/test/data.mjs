@@ -71,7 +71,7 @@ export function describe(name, series) {
   const finite = series.values.map(number).filter(Number.isFinite);
   return {
     name,
-    source: name === "loss" ? "train/loss" : name === "lr" ? "learning_rate" : name,
+    canonical: name === "train/loss" ? "loss" : name === "learning_rate" ? "lr" : name,
     rows: series.values.length,
     first_step: series.steps[0] ?? null,
     last_step: series.steps.length ? Math.max(...series.steps) : null,

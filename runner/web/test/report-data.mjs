@@ -12,10 +12,11 @@ export function reportData({ runs = 3, metrics = names, length = 4000, total = l
       { input: "logs/rank-0.log", lines: 99_301, records: 90_000, malformed: 0, first_malformed: null, left_out: null },
     ],
     detectors: detectors.map((detector) => ({ ...detector, project: null, run: null, updated: null })),
+    left_out: ["12 runs", "340 metrics"],
   };
 }
 
-export const emptyReport = { kind: "report", version: "0.1.0", made: null, runs: [], skipped: [{ input: "notes.txt", lines: 12, records: 0, malformed: 0, first_malformed: null, left_out: null }], detectors: [] };
+export const emptyReport = { kind: "report", version: "0.1.0", made: null, runs: [], skipped: [{ input: "notes.txt", lines: 12, records: 0, malformed: 0, first_malformed: null, left_out: null }], detectors: [], left_out: [] };
 
 function reportRun(n, metrics, length, total) {
   const run = n === 2 ? `trial ${hostile}` : `gpt-small-seed${n}`;

@@ -44,6 +44,7 @@ test("a run: charts, timeline, alerts, exceptions, what was skipped", async () =
   await driver.click(".exceptions summary");
   assert.match((await driver.texts(".exceptions pre"))[0], /model_29\.py/);
   assert.match((await driver.texts("#inputs"))[0], /line 211: not JSON/);
+  assert.match((await driver.texts("#inputs"))[0], /Left out of this report: 12 runs, 340 metrics/);
   assert.deepEqual(driver.account.requests.length, 1, "the file, and nothing else");
   await driver.clean();
 });
@@ -144,7 +145,7 @@ test("odd series do no harm", async () => {
   for (const [name, values] of Object.entries(odd)) {
     run.series[name] = { metric: name, rows: values.length, thinned: false, steps: values.map((_, at) => at * 1e12), times: null, ranks: null, values };
   }
-  run.metrics_list = Object.keys(run.series).map((name) => ({ ...run.metrics_list[0], name, source: name }));
+  run.metrics_list = Object.keys(run.series).map((name) => ({ ...run.metrics_list[0], name, canonical: name }));
   const driver = await report(data);
   for (const name of run.metrics_list.map((metric) => metric.name)) {
     await driver.type("[data-filter=metric]", name);

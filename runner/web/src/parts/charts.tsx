@@ -165,7 +165,7 @@ function Chooser({ metrics, picked, shown, onChoose, onAll, onFirst }: ChooserPr
 
 function matches(metric: Metric, filter: string): boolean {
   const part = filter.trim().toLowerCase();
-  return metric.name.toLowerCase().includes(part) || metric.source.toLowerCase().includes(part);
+  return metric.name.toLowerCase().includes(part) || metric.canonical.toLowerCase().includes(part);
 }
 
 /** The alerts to mark on each chart. One that is about no metric of the run goes on all. */
@@ -173,7 +173,7 @@ function alertsByMetric(metrics: Metric[], alerts: Alert[], which: Which): Map<s
   const none: Alert[] = [];
   if (which !== "own") return new Map(metrics.map((metric) => [metric.name, which === "all" ? alerts : none]));
   const names = new Map<string, string>();
-  for (const metric of metrics) names.set(metric.source, metric.name);
+  for (const metric of metrics) names.set(metric.canonical, metric.name);
   for (const metric of metrics) names.set(metric.name, metric.name);
   const found = new Map<string, Alert[]>(metrics.map((metric) => [metric.name, []]));
   for (const alert of alerts) {

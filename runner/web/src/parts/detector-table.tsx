@@ -5,6 +5,8 @@ import { Time } from "./bits";
 
 /** `seen`: with the watch each was seen in, and when. */
 export function DetectorTable({ detectors, seen }: { detectors: Detector[]; seen: boolean }) {
+  // A report knows what they are, not what they cost.
+  const measured = detectors.some((detector) => detector.rows > 0 || detector.time_ms > 0);
   const total = detectors.reduce((sum, detector) => sum + detector.time_ms, 0);
   return (
     <table class="cards detectors">
@@ -13,21 +15,25 @@ export function DetectorTable({ detectors, seen }: { detectors: Detector[]; seen
           <th scope="col">detector</th>
           {seen && <th scope="col">watch</th>}
           <th scope="col">faults</th>
-          <th scope="col" class="number" title="Time per row">
-            ns/row
-          </th>
-          <th scope="col" class="number">
-            time
-          </th>
-          <th scope="col" class="number">
-            share
-          </th>
-          <th scope="col" class="number">
-            rows
-          </th>
-          <th scope="col" class="number">
-            memory
-          </th>
+          {measured && (
+            <>
+              <th scope="col" class="number" title="Time per row">
+                ns/row
+              </th>
+              <th scope="col" class="number">
+                time
+              </th>
+              <th scope="col" class="number">
+                share
+              </th>
+              <th scope="col" class="number">
+                rows
+              </th>
+              <th scope="col" class="number">
+                memory
+              </th>
+            </>
+          )}
           {seen && <th scope="col">updated</th>}
         </tr>
       </thead>
@@ -48,21 +54,25 @@ export function DetectorTable({ detectors, seen }: { detectors: Detector[]; seen
               <td data-label="faults">
                 <Faults detector={detector} />
               </td>
-              <td data-label="ns per row" class="number">
-                {detector.rows > 0 ? value((detector.time_ms * 1e6) / detector.rows, 3) : "–"}
-              </td>
-              <td data-label="time" class="number">
-                {duration(detector.time_ms)}
-              </td>
-              <td data-label="share" class="number">
-                {total > 0 ? `${((100 * detector.time_ms) / total).toFixed(1)} %` : "–"}
-              </td>
-              <td data-label="rows" class="number">
-                {count(detector.rows)}
-              </td>
-              <td data-label="memory" class="number">
-                {bytes(detector.memory_bytes)}
-              </td>
+              {measured && (
+                <>
+                  <td data-label="ns per row" class="number">
+                    {detector.rows > 0 ? value((detector.time_ms * 1e6) / detector.rows, 3) : "–"}
+                  </td>
+                  <td data-label="time" class="number">
+                    {duration(detector.time_ms)}
+                  </td>
+                  <td data-label="share" class="number">
+                    {total > 0 ? `${((100 * detector.time_ms) / total).toFixed(1)} %` : "–"}
+                  </td>
+                  <td data-label="rows" class="number">
+                    {count(detector.rows)}
+                  </td>
+                  <td data-label="memory" class="number">
+                    {bytes(detector.memory_bytes)}
+                  </td>
+                </>
+              )}
               {seen && (
                 <td data-label="updated">
                   <Time at={detector.updated} />

@@ -45,9 +45,9 @@ export function MetricChart(props: Props) {
     <Chart
       name={metric.name}
       aside={
-        metric.source !== metric.name && (
-          <span class="chart-source" title={`printed as ${metric.source}`}>
-            {metric.source}
+        metric.canonical !== metric.name && (
+          <span class="chart-source" title={`what detectors call ${metric.canonical}`}>
+            {metric.canonical}
           </span>
         )
       }

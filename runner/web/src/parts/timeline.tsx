@@ -140,7 +140,7 @@ function Bar({ episode, left, right, onAlert, point, focus }: BarProps) {
     <button
       type="button"
       class={`bar ${episode.severity}${episode.to === null ? " open" : ""}`}
-      style={{ left: `${from}%`, width: `max(9px, ${Math.max(to - from, 0)}%)`, top: `${3 + episode.lane * 16}px` }}
+      style={{ left: `min(${from}%, 100% - 9px)`, width: `max(9px, ${Math.max(to - from, 0)}%)`, top: `${3 + episode.lane * 16}px` }}
       title={words}
       aria-label={words}
       onClick={() => onAlert(episode.alert)}
