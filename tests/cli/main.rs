@@ -18,6 +18,7 @@ mod follow;
 mod formats;
 mod hardship;
 mod hostile;
+mod imports;
 mod inputs;
 mod mail;
 mod passthrough;

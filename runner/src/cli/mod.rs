@@ -8,6 +8,7 @@ mod detector;
 mod evaluate;
 mod follow;
 mod get;
+mod import;
 mod list;
 mod live;
 mod logs;
@@ -67,6 +68,7 @@ enum Command {
     Silence(silence::Args),
     List(list::Args),
     Get(get::Args),
+    Import(import::Args),
     Query(query::Args),
     Config(config::Args),
 }
@@ -106,6 +108,7 @@ pub fn main() -> u8 {
         Some(Command::Silence(args)) => silence::run(&args),
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Get(args)) => get::run(&args),
+        Some(Command::Import(args)) => import::run(&args),
         Some(Command::Query(args)) => query::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
