@@ -14,6 +14,7 @@ mod demo;
 mod detectors;
 mod endings;
 mod evaluate;
+mod exports;
 mod follow;
 mod formats;
 mod hardship;

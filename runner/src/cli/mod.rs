@@ -6,6 +6,7 @@ mod delivery;
 mod demo;
 mod detector;
 mod evaluate;
+mod export;
 mod follow;
 mod get;
 mod import;
@@ -69,6 +70,7 @@ enum Command {
     List(list::Args),
     Get(get::Args),
     Import(import::Args),
+    Export(export::Args),
     Query(query::Args),
     Config(config::Args),
 }
@@ -109,6 +111,7 @@ pub fn main() -> u8 {
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Get(args)) => get::run(&args),
         Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
         Some(Command::Query(args)) => query::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };

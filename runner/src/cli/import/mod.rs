@@ -26,6 +26,7 @@ use crate::input::find::Found;
 use crate::input::naming::{Named, Naming};
 use crate::ledger::Ledger;
 use crate::ledger::history::Recorder;
+use crate::names::Names;
 use crate::pipeline::SEGMENT_ROWS;
 
 use database::Database;
@@ -47,6 +48,9 @@ pub(super) struct Args {
     #[command(flatten)]
     kept: Kept,
 }
+
+/// Bytes by which a database and an export are told.
+const HEAD: u64 = 4096;
 
 /// Bytes read at once.
 const CHUNK: usize = 256 << 10;
@@ -121,13 +125,11 @@ impl Import<'_> {
     fn log(&mut self, path: &Path, bytes: &mut dyn Read) -> anyhow::Result<()> {
         let (input, named) = names_of(path, &mut self.naming);
         let mut head = Vec::new();
-        let begun = bytes
-            .take(database::MAGIC.len() as u64)
-            .read_to_end(&mut head);
+        let begun = bytes.take(HEAD).read_to_end(&mut head);
         begun.with_context(|| format!("cannot read `{input}`"))?;
-        if head != database::MAGIC {
+        if !head.starts_with(database::MAGIC) {
             let project = self.config.project.clone();
-            return self.metrics(&input, &named, project, &mut head.chain(bytes));
+            return self.metrics(&input, &named, project, (&head, bytes));
         }
         let database = Database::copy(path, &mut head.chain(bytes))
             .with_context(|| format!("cannot copy the database `{input}`"))?;
@@ -138,7 +140,7 @@ impl Import<'_> {
         };
         let project = project.unwrap_or_else(|| self.config.project.clone());
         let mut copy = File::open(database.path())?;
-        let read = self.metrics(&input, &named, project.clone(), &mut copy);
+        let read = self.metrics(&input, &named, project.clone(), (&[], &mut copy));
         let (_, alerts) = alerts.with_context(|| format!("cannot read the alerts of `{input}`"))?;
         let project = self.project.unwrap_or(&project);
         let now = wall_clock();
@@ -159,8 +161,9 @@ impl Import<'_> {
         input: &str,
         named: &Named,
         project: String,
-        bytes: &mut dyn Read,
+        (head, bytes): (&[u8], &mut dyn Read),
     ) -> anyhow::Result<()> {
+        let exported = names::is_export(head).then(|| Names::with(&self.config.names));
         let wanted = Arc::new(Interests::default().with_history());
         let mut decoder = Decoder::new(decode::Options {
             project,
@@ -172,10 +175,11 @@ impl Import<'_> {
         let mut reading = Reading {
             recorder,
             renamed: Override::new(self.project, self.run),
+            exported,
             imported: &mut self.imported,
             ledger: &self.ledger,
         };
-        let read = reading.all(&mut decoder, bytes);
+        let read = reading.all(&mut decoder, &mut head.chain(bytes));
         let lost = reading.recorder.close(true);
         let tally = decoder.tally();
         if let Some((line, problem)) = &tally.first_malformed {
@@ -197,6 +201,8 @@ impl Import<'_> {
 struct Reading<'a> {
     recorder: Recorder,
     renamed: Override<'a>,
+    /// It is what `runwatch export` wrote.
+    exported: Option<Names>,
     imported: &'a mut Imported,
     ledger: &'a Ledger,
 }
@@ -227,6 +233,9 @@ impl Reading<'_> {
     fn hand_over(&mut self, decoder: &mut Decoder) -> anyhow::Result<()> {
         let mut segment = decoder.take();
         self.renamed.apply(&mut segment)?;
+        if let Some(names) = &self.exported {
+            names::unwrap(&mut segment, names);
+        }
         for batch in &segment.batches {
             if let Some(run) = segment.runs.get(batch.run as usize) {
                 self.imported.before(run, self.ledger)?;

@@ -1,10 +1,14 @@
-//! Project and run as the command line has them, whatever a log calls itself.
+//! What runs and metrics are called: as the command line has it, and as they
+//! were called before an export.
 
-use anyhow::bail;
-use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-use crate::record::{Run, RunId, Segment};
+use anyhow::bail;
+use memchr::memmem;
+use rustc_hash::FxHashMap;
+
+use crate::names::Names;
+use crate::record::{Metric, Run, RunId, Segment};
 
 /// Names that go before those of the log.
 pub(super) struct Override<'a> {
@@ -63,4 +67,27 @@ impl<'a> Override<'a> {
             }
         }
     }
+}
+
+/// Whether a file that begins like this is an export of ours.
+pub(super) fn is_export(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.starts_with(b"{\"project\":\"")
+        && [&b"\"step\":"[..], b"\"rank\":", b"\"metrics\":{"]
+            .iter()
+            .all(|key| memmem::find(line, key).is_some())
+}
+
+/// Takes the metrics of an export out of the object that they lie in there.
+pub(super) fn unwrap(segment: &mut Segment, names: &Names) {
+    let unwrapped = segment.metrics.iter().map(|metric| {
+        let Some(source) = metric.source.strip_prefix("metrics/") else {
+            return metric.clone();
+        };
+        Metric {
+            name: names.canonical(source).unwrap_or(source).into(),
+            source: source.into(),
+        }
+    });
+    segment.metrics = Arc::new(unwrapped.collect());
 }
