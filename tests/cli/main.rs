@@ -23,6 +23,7 @@ mod imports;
 mod inputs;
 mod mail;
 mod passthrough;
+mod plot;
 mod queries;
 mod review;
 mod rules;

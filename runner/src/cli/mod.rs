@@ -16,6 +16,7 @@ mod logs;
 mod options;
 mod output;
 mod panics;
+mod plot;
 mod progress;
 mod query;
 mod review;
@@ -71,6 +72,7 @@ enum Command {
     Get(get::Args),
     Import(import::Args),
     Export(export::Args),
+    Plot(plot::Args),
     Query(query::Args),
     Config(config::Args),
 }
@@ -112,6 +114,7 @@ pub fn main() -> u8 {
         Some(Command::Get(args)) => get::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Plot(args)) => plot::run(&args),
         Some(Command::Query(args)) => query::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
