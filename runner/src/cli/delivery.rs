@@ -55,6 +55,12 @@ impl Kept {
         Ok((config, ledger))
     }
 
+    /// The project and the run that the command line names.
+    pub(super) fn named(&self) -> (Option<&str>, Option<&str>) {
+        let Configured { project, run, .. } = &self.configured;
+        (project.as_deref(), run.as_deref())
+    }
+
     /// The ledger, if there is one.
     pub(super) fn existing(&self, config: &Config) -> Option<Ledger> {
         let path = self.delivering.path(config)?;

@@ -8,9 +8,11 @@ mod demo;
 mod detector;
 pub(crate) mod diagnose;
 mod evaluate;
+mod export;
 mod follow;
 mod get;
 mod json;
+mod import;
 mod list;
 mod live;
 mod logs;
@@ -18,6 +20,7 @@ mod mcp;
 mod options;
 mod output;
 mod panics;
+mod plot;
 mod progress;
 mod query;
 mod report;
@@ -73,6 +76,9 @@ enum Command {
     Silence(silence::Args),
     List(list::Args),
     Get(get::Args),
+    Import(import::Args),
+    Export(export::Args),
+    Plot(plot::Args),
     Query(query::Args),
     Diagnose(diagnose::Args),
     Compare(compare::Args),
@@ -115,6 +121,9 @@ pub fn main() -> u8 {
         Some(Command::Silence(args)) => silence::run(&args),
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Get(args)) => get::run(&args),
+        Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Plot(args)) => plot::run(&args),
         Some(Command::Query(args)) => query::run(&args),
         Some(Command::Diagnose(args)) => diagnose::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),

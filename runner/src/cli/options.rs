@@ -28,7 +28,7 @@ pub(super) struct Configured {
     config: Option<PathBuf>,
     /// The project of runs that name none
     #[arg(long, value_name = "NAME", help_heading = "Configuration")]
-    project: Option<String>,
+    pub(super) project: Option<String>,
     /// The run of records that name none
     #[arg(long, value_name = "NAME", help_heading = "Configuration")]
     pub(super) run: Option<String>,

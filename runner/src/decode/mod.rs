@@ -39,6 +39,7 @@ pub use format::About;
 use format::{FileFormat, Line, Out};
 pub use formats::all as formats;
 pub use formats::pattern::{Pattern, UNITS};
+pub(crate) use formats::sqlite::{Foreign, Tool, each_alert};
 use formats::{FILES, Formats, HEAD};
 pub use interest::{Interests, Wanted};
 use keys::{Keys, START};

@@ -154,7 +154,7 @@ pub(super) fn resolved(finding: &mut Finding, episode: &mut Episode, severity: S
 
 /// RFC 3339 in UTC, with milliseconds only if there are any; none for a time
 /// that is unknown or outside of what a calendar can say.
-fn rfc3339(time: f64) -> Option<String> {
+pub(crate) fn rfc3339(time: f64) -> Option<String> {
     if !time.is_finite() {
         return None;
     }

@@ -27,6 +27,7 @@ mod watch;
 
 use rustc_hash::FxHashMap;
 
+pub(crate) use self::compose::rfc3339;
 pub use self::compose::{HOST_DETECTOR, host_alert};
 use self::compose::{Letterhead, Notice};
 use self::episode::Moment;

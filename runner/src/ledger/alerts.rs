@@ -39,7 +39,7 @@ pub struct Muted {
 
 impl Ledger {
     /// Forgets what was made before this time, but for what still waits to be
-    /// sent. Returns the number of alerts forgotten.
+    /// sent and the alerts of a run whose history is kept. Returns the number of alerts forgotten.
     ///
     /// # Errors
     ///
@@ -56,7 +56,9 @@ impl Ledger {
         self.write(Durability::Process, |tx| {
             let alerts = tx.execute(
                 "DELETE FROM alert WHERE made < ?1 AND NOT EXISTS (SELECT 1 FROM delivery d
-                 WHERE d.alert = alert.id AND d.state IN ('pending', 'held', 'sending'))",
+                 WHERE d.alert = alert.id AND d.state IN ('pending', 'held', 'sending'))
+                 AND NOT EXISTS (SELECT 1 FROM run r WHERE r.project = alert.project
+                 AND r.run = alert.run AND r.seen >= ?1)",
                 [before],
             )?;
             tx.execute("DELETE FROM attempt WHERE at < ?1", [before])?;
@@ -64,6 +66,27 @@ impl Ledger {
             tx.execute("DELETE FROM silence WHERE removed < ?1", [before])?;
             tx.execute("DELETE FROM run WHERE seen < ?1", [before])?;
             Ok(alerts as u64)
+        })
+    }
+
+    /// Writes down alerts that another tool raised, each with its time in
+    /// milliseconds since 1970. They are over: nobody is told of them, and they
+    /// explain nothing that comes now. Returns those that are new.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn adopt<'a>(&self, alerts: &'a [(Alert, i64)]) -> Result<Vec<&'a Alert>> {
+        self.write(Durability::Process, |tx| {
+            let mut new = Vec::new();
+            for (alert, made) in alerts {
+                if insert(tx, alert, *made)? {
+                    tx.prepare_cached("UPDATE alert SET over = 1 WHERE id = ?1")?
+                        .execute([&alert.id])?;
+                    new.push(alert);
+                }
+            }
+            Ok(new)
         })
     }
 

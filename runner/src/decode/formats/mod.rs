@@ -49,7 +49,7 @@ mod protobuf;
 mod pytorch_examples;
 mod rllib;
 mod serving;
-mod sqlite;
+pub(crate) mod sqlite;
 #[cfg(test)]
 pub(in crate::decode) mod testing;
 mod tfevents;

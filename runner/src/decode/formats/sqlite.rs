@@ -11,6 +11,7 @@
 //! row. A database can only be read as a whole, so its bytes are kept in a
 //! temporary file until the end.
 
+mod alerts;
 mod bounds;
 
 use std::fs::File;
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 use super::FileEntry;
 use crate::decode::format::{About, FileFormat, Line, Out};
 use crate::names::{Role, role};
+pub(crate) use alerts::{Foreign, Tool, each_alert};
 use bounds::Texts;
 
 pub(super) const ENTRY: FileEntry = FileEntry {
@@ -118,17 +120,7 @@ impl Spool {
     fn read(self, number: &mut u64, out: &mut Out<'_>) -> rusqlite::Result<()> {
         let path = self.directory.path().join("metrics.db");
         drop(self.file);
-        // A job that runs, or was killed, has its last rows beside the database.
-        let log = with_suffix(Path::new(out.input()), "-wal");
-        let logged = std::fs::copy(log, with_suffix(&path, "-wal")).unwrap_or(0);
-        // The copy is ours: recovering the log writes into it.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut database = Connection::open_with_flags(&path, flags)?;
-        let size = self.size + logged;
-        bounds::set(&mut database, size)?;
-        // What a stranger's schema can do stays within the schema.
-        database.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")?;
-        let mut texts = Texts::of(size);
+        let (database, mut texts) = open(&path, self.size, Path::new(out.input()))?;
         for table in tables(&database)? {
             read_table(&database, &table, &mut texts, number, out)?;
         }
@@ -139,6 +131,21 @@ impl Spool {
         }
         Ok(())
     }
+}
+
+/// Opens a copy, of so many bytes, of the database `original`.
+fn open(copy: &Path, size: u64, original: &Path) -> rusqlite::Result<(Connection, Texts)> {
+    // A job that runs, or was killed, has its last rows beside the database.
+    let log = with_suffix(original, "-wal");
+    let logged = std::fs::copy(log, with_suffix(copy, "-wal")).unwrap_or(0);
+    // The copy is ours: recovering the log writes into it.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut database = Connection::open_with_flags(copy, flags)?;
+    let size = size + logged;
+    bounds::set(&mut database, size)?;
+    // What a stranger's schema can do stays within the schema.
+    database.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")?;
+    Ok((database, Texts::of(size)))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -169,10 +176,13 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Tables that repeat what others have: alerts quote metrics, and `MLflow` keeps
-/// the last of each.
+/// Tables that repeat what others have, or count what is no metric: alerts quote
+/// metrics, `MLflow` keeps the last of each, and Trackio's traces have a number.
 fn is_other(table: &str) -> bool {
-    table.contains("alert") || table.starts_with("latest_") || table.starts_with("sqlite_")
+    table.contains("alert")
+        || table.starts_with("latest_")
+        || table.starts_with("sqlite_")
+        || table == "traces"
 }
 
 fn read_table(
@@ -360,136 +370,4 @@ fn real(value: ValueRef<'_>) -> Option<f64> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-pub(super) mod tests {
-    use super::*;
-    use crate::decode::formats::testing::{
-        formats, malformed, records, records_in_chunks, records_of, runs,
-    };
-    use crate::decode::{Decoder, Options, Tally};
-
-    /// The bytes of a database made by these statements.
-    pub(super) fn database(sql: &str) -> Vec<u8> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("made.db");
-        let made = Connection::open(&path).unwrap();
-        made.execute_batch(sql).unwrap();
-        made.close().unwrap();
-        std::fs::read(path).unwrap()
-    }
-
-    #[test]
-    fn trackio() {
-        let file = database(
-            r#"CREATE TABLE metrics (id INTEGER PRIMARY KEY, run_id TEXT, timestamp TEXT,
-                 run_name TEXT, step INTEGER, metrics TEXT, log_id TEXT, space_id TEXT);
-               CREATE TABLE alerts (id INTEGER PRIMARY KEY, timestamp TEXT, run_name TEXT,
-                 title TEXT, level TEXT, step INTEGER);
-               CREATE TABLE configs (id INTEGER PRIMARY KEY, run_name TEXT, config TEXT);
-               INSERT INTO alerts VALUES (1, '2026-01-01T00:00:00+00:00', 'calm-1', 'x', 'warn', 1);
-               INSERT INTO metrics VALUES
-                 (1, 'a', '2026-01-01T00:00:00+00:00', 'calm-1', 0, '{"loss": 2.5, "eval": {"acc": 0.5}}', 'l', NULL),
-                 (2, 'b', '2026-01-01T00:00:01+00:00', 'calm-2', 1, '{"loss": "NaN", "note": "x"}', 'm', NULL),
-                 (3, 'b', '2026-01-01T00:00:02+00:00', 'calm-2', 2, 'loss', 'n', NULL);"#,
-        );
-        let expected = [
-            "step 0: loss=2.5 eval/acc=0.5",
-            "step 1: loss=NaN label:note=x",
-        ];
-        assert_eq!(records(&file), expected);
-        assert_eq!(records_in_chunks(&file, 1_000), expected);
-        assert_eq!(formats(&file), ["sqlite"]);
-        assert_eq!(runs(&file), ["default/calm-1", "default/calm-2"]);
-        assert_eq!(malformed(&file).0, 1);
-    }
-
-    #[test]
-    fn rlwatch() {
-        let file = database(
-            r#"CREATE TABLE metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT, step INTEGER,
-                 timestamp REAL, entropy REAL, loss REAL, grad_norm REAL, extra_json TEXT);
-               INSERT INTO metrics (run_id, step, timestamp, entropy, loss, extra_json) VALUES
-                 ('r1', 1, 1.7e9, 2.5, 0.5, '{"mfu": 0.4}'), ('r1', 2, 1.7e9, NULL, NULL, NULL),
-                 ('r1', 3, 1.7e9, 2.25, NULL, '{}');"#,
-        );
-        let expected = [
-            "step 1: mfu=0.4 entropy=2.5 loss=0.5",
-            "step 3: entropy=2.25",
-        ];
-        assert_eq!(records(&file), expected);
-        assert_eq!(runs(&file), ["default/r1"]);
-    }
-
-    #[test]
-    fn mlflow() {
-        let columns = "(key TEXT, value REAL, timestamp INTEGER, run_uuid TEXT, step INTEGER, is_nan INTEGER)";
-        let file = database(&format!(
-            "CREATE TABLE metrics {columns}; CREATE TABLE latest_metrics {columns};
-             INSERT INTO metrics VALUES ('loss', 2.5, 1795309213665, 'ab', 0, 0),
-               ('loss', 0, 1795309213666, 'ab', 1, 1), ('loss', 1.7976931348623157e308, 1795309213667, 'ab', 2, 0);
-             INSERT INTO latest_metrics VALUES ('loss', 2.5, 1795309213665, 'ab', 0, 0);"
-        ));
-        assert_eq!(
-            records(&file),
-            ["step 0: loss=2.5", "step 1: loss=NaN", "step 2: loss=inf"]
-        );
-    }
-
-    #[test]
-    fn what_the_database_has_not_taken_in_yet() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("live.db");
-        let live = Connection::open(&path).unwrap();
-        live.execute_batch(
-            "PRAGMA journal_mode = WAL; CREATE TABLE log (step INTEGER, loss REAL);
-             INSERT INTO log VALUES (1, 2.5);",
-        )
-        .unwrap();
-        let file = std::fs::read(&path).unwrap();
-        let name = path.to_str().unwrap();
-        assert_eq!(records_of(name, &file), ["step 1: loss=2.5"]);
-        drop(live);
-    }
-
-    #[test]
-    fn damage_is_told() {
-        let file = database(
-            "CREATE TABLE log (step INTEGER, loss REAL); INSERT INTO log VALUES (1, 2.5);",
-        );
-        assert_eq!(records(&file), ["step 1: loss=2.5"]);
-        for cut in [MAGIC.len(), 100, 1_000, file.len() - 4_000] {
-            let (count, problem) = malformed(&file[..cut]);
-            assert_eq!(count, 1, "{cut}");
-            assert!(problem.unwrap().contains("database"), "{cut}");
-        }
-        let empty = database("CREATE TABLE log (name TEXT, loss REAL)");
-        assert!(malformed(&empty).1.unwrap().contains("no table"));
-    }
-
-    #[test]
-    fn no_bytes_are_no_database() {
-        let mut decoder = Decoder::new(Options {
-            format: Some("sqlite"),
-            ..Options::default()
-        });
-        decoder.push(b"");
-        decoder.finish();
-        assert_eq!(decoder.tally(), Tally::default());
-    }
-
-    #[test]
-    fn tables_that_measure_nothing() {
-        for names in [
-            &["id", "step", "run_id"][..],
-            &["loss", "name"],
-            &["step", "timestamp", "rank"],
-        ] {
-            assert_eq!(Columns::of(names), None, "{names:?}");
-        }
-    }
-
-    #[test]
-    fn other_files_are_not_taken() {
-        assert_eq!(sniff(b"SQLite"), None);
-        assert_eq!(sniff(b"SQLite format 4\0"), Some(false));
-    }
-}
+pub(super) mod tests;

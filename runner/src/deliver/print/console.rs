@@ -8,7 +8,8 @@ use std::io::Write;
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
-use crate::alert::{Alert, Severity, State, spans};
+use crate::alert::{Alert, Recent, Severity, State, spans};
+use crate::chart::{Canvas, Scale, number};
 use crate::deliver::print::escape::{Newlines, escape};
 use crate::deliver::print::{PrintError, Printer};
 
@@ -16,6 +17,13 @@ use crate::deliver::print::{PrintError, Printer};
 const MAX_WIDTH: usize = 100;
 /// Narrower panels are not worth drawing; the terminal wraps them.
 const MIN_WIDTH: usize = 40;
+
+/// Lines of the chart in a panel.
+const ROWS: usize = 3;
+/// Fewer values are no course.
+const LEAST_VALUES: usize = 8;
+/// Columns for a metric's name beside its chart.
+const NAME: usize = 16;
 
 /// How an alert looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +163,13 @@ fn panel(alert: &Alert, colour: bool, width: usize) -> String {
             line(&content, "", "");
         }
     }
+    for content in alert
+        .recent
+        .iter()
+        .flat_map(|it| course(it, alert.step, inner))
+    {
+        line(&content, "", "");
+    }
     for content in wrap(&alert.recommendation, "→ ", inner) {
         line(&content, "", "");
     }
@@ -192,6 +207,50 @@ fn footing(alert: &Alert) -> String {
         footing.push_str(&format!(" · {time}"));
     }
     footing
+}
+
+/// How the metric came there, as a small chart; nothing if there is nothing to
+/// see.
+fn course(recent: &Recent, step: Option<i64>, width: usize) -> Vec<String> {
+    let values = &recent.values;
+    let finite = || values.iter().copied().filter(|value| value.is_finite());
+    let low = finite().fold(f64::INFINITY, f64::min);
+    let high = finite().fold(f64::NEG_INFINITY, f64::max);
+    if values.len() < LEAST_VALUES || low >= high {
+        return Vec::new();
+    }
+    let (top, bottom) = (number(high), number(low));
+    let margin = top.len().max(bottom.len());
+    let mut right = [fit(&recent.metric, NAME), String::new(), String::new()];
+    right[ROWS - 1] = step.map_or_else(String::new, |step| format!("step {step}"));
+    let beside = right
+        .iter()
+        .map(|text| display_width(text))
+        .max()
+        .unwrap_or(0);
+    let room = width.saturating_sub(margin + 3 + beside);
+    let columns = room.min(values.len());
+    let mut canvas = Canvas::new(columns, ROWS, true);
+    let (across, up) = (
+        Scale::new(0.0, (values.len() - 1) as f64),
+        Scale::new(low, high),
+    );
+    let height = |value: f64| value.is_finite().then(|| up.place(value)).ok_or(value);
+    let points = values.iter().enumerate();
+    canvas.line(
+        0,
+        points.map(|(at, value)| (across.place(at as f64), height(*value))),
+    );
+    let rows = right.iter().enumerate().map(|(row, right)| {
+        let label = match row {
+            0 => &top,
+            row if row + 1 == ROWS => &bottom,
+            _ => "",
+        };
+        let edge = if label.is_empty() { '│' } else { '┤' };
+        format!("{label:>margin$} {edge}{} {right}", canvas.row(row, false))
+    });
+    rows.collect()
 }
 
 /// Escapes a text and cuts it to the width.
@@ -262,6 +321,52 @@ mod tests {
 ";
         assert_eq!(panel, expected);
         assert_square(&panel, 60);
+    }
+
+    fn with_course(values: Vec<f64>) -> Alert {
+        let metric = "loss".to_owned();
+        Alert {
+            recent: Some(Recent { metric, values }),
+            ..sample()
+        }
+    }
+
+    #[test]
+    fn panel_with_the_course_of_its_metric() {
+        let mut values: Vec<f64> = (0..38).map(|it| 2.5 - 0.01 * f64::from(it)).collect();
+        values.extend([30.25, f64::NAN]);
+        let panel = shown(&with_course(values.clone()), Form::Panel, false, 60);
+        let expected = "\
+╭─ CRITICAL · default/train · step 2404 · rank 3 ──────────╮
+│ loss is NaN                                              │
+│ loss was 2.31 at step 2403 and is NaN at step 2404.      │
+│ 30.25 ┤                                     ⡸× loss      │
+│       │                                     ⡇            │
+│  2.13 ┤⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣀⣰⠁  step 2404 │
+│ → Stop the run, go back to the last good checkpoint, and │
+│   lower the learning rate.                               │
+╰─ non-finite · train.log:17 · 2023-11-14T22:13:20Z ───────╯
+";
+        assert_eq!(panel, expected);
+        // It makes room for itself in the narrowest, and stays out of a line.
+        for width in [40, 47, 100] {
+            assert_square(
+                &shown(&with_course(values.clone()), Form::Panel, false, width),
+                width,
+            );
+        }
+        assert_eq!(
+            shown(&with_course(values), Form::Plain, false, 40),
+            shown(&sample(), Form::Plain, false, 40)
+        );
+    }
+
+    #[test]
+    fn no_course_without_something_to_see() {
+        let without = shown(&sample(), Form::Panel, false, 60);
+        for values in [vec![1.0; 40], vec![1.0, 2.0, 3.0], vec![f64::NAN; 40]] {
+            assert_eq!(shown(&with_course(values), Form::Panel, false, 60), without);
+        }
     }
 
     #[test]

@@ -116,8 +116,10 @@ fn read_floats(bytes: &[u8]) -> Vec<f64> {
 impl Column {
     /// The rows as bytes; none: every row of the chunk has a value.
     pub(super) fn places(&self, rows: usize) -> Option<Vec<u8>> {
-        (self.rows.len() != rows)
-            .then(|| self.rows.iter().flat_map(|row| row.to_le_bytes()).collect())
+        // A row may have several values.
+        let all =
+            self.rows.len() == rows && self.rows.iter().map(|row| usize::from(*row)).eq(0..rows);
+        (!all).then(|| self.rows.iter().flat_map(|row| row.to_le_bytes()).collect())
     }
 
     pub(super) fn read(places: Option<&[u8]>, values: &[u8], rows: usize) -> Result<Self> {

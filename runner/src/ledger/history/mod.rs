@@ -12,6 +12,7 @@
 mod chunk;
 mod read;
 mod recorder;
+mod stretch;
 #[cfg(test)]
 mod tests;
 mod thin;
@@ -20,4 +21,5 @@ mod write;
 pub(super) use self::chunk::register;
 pub use self::read::{Metric, Point, Span, Window};
 pub use self::recorder::Recorder;
+pub use self::stretch::{Cell, Mark, Series, Stretch};
 pub use self::write::Caps;

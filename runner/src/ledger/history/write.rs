@@ -86,6 +86,8 @@ struct Full {
 
 /// How far an input was read, so that reading it again adds nothing.
 struct Input {
+    /// Its name, the same from whatever folder it is read.
+    name: String,
     /// Names its first row, by which another file of the same name is told.
     first: String,
     /// The last line in the ledger before this process.
@@ -204,6 +206,7 @@ impl Open {
             return Ok(0);
         }
         if !self.inputs.contains_key(&*segment.input) {
+            let name = whole(&segment.input);
             let first = name_of_row(segment, batch, 0);
             let skip = ledger.read(|connection| {
                 Ok(connection
@@ -212,13 +215,14 @@ impl Open {
                          WHERE r.project = ?1 AND r.run = ?2 AND i.input = ?3 AND i.first = ?4",
                     )?
                     .query_row(
-                        params![self.run.project, self.run.run, segment.input, first],
+                        params![self.run.project, self.run.run, name, first],
                         |row| row.get::<_, i64>(0),
                     )
                     .optional()?)
             })?;
             let skip = skip.map_or(0, i64::unsigned_abs);
             let input = Input {
+                name,
                 first,
                 skip,
                 line: skip,
@@ -366,9 +370,9 @@ impl Open {
             self.chunk = Some((chunk, before + more));
             added += more;
         }
-        for (name, input) in &self.inputs {
+        for input in self.inputs.values() {
             tx.prepare_cached("INSERT OR REPLACE INTO input VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![id, name, input.first, input.line as i64])?;
+                .execute(params![id, input.name, input.first, input.line as i64])?;
         }
         let (low, high) = self.steps.unzip();
         let bytes: i64 = tx
@@ -531,6 +535,15 @@ pub(super) fn sql(value: f64) -> Sql {
 
 fn widened(range: Option<(i64, i64)>, step: i64) -> (i64, i64) {
     range.map_or((step, step), |(low, high)| (low.min(step), high.max(step)))
+}
+
+/// An input's path from the root.
+fn whole(input: &str) -> String {
+    let path = std::path::absolute(input);
+    path.map_or_else(
+        |_| input.to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }
 
 /// Names a row of an input: where it stands and what is in it.
