@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::Interests;
-use crate::detect::{Detect, Event, Failure, Next, What};
+use crate::detect::{Account, Detect, Event, Failure, Next, What};
 use crate::judge::{HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
 use crate::recent::Tails;
@@ -27,8 +27,16 @@ pub struct Pipeline {
     input: Arc<str>,
     /// How metrics came where they are.
     tails: Tails,
-    /// Faults by detector, and whether any was quarantined.
-    faults: Vec<u64>,
+    /// By detector; those without a fault may be missing at the end.
+    faults: Vec<Faults>,
+    quarantined: bool,
+}
+
+/// The faults of one detector.
+#[derive(Clone, Default)]
+struct Faults {
+    count: u64,
+    last: Option<String>,
     quarantined: bool,
 }
 
@@ -97,7 +105,28 @@ impl Pipeline {
     /// Faults of all detectors.
     #[must_use]
     pub fn faults(&self) -> u64 {
-        self.faults.iter().sum()
+        self.faults.iter().map(|faults| faults.count).sum()
+    }
+
+    /// What each detector has done so far and how it stands, in order; those of
+    /// one name, such as rules, taken together.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        let mut accounts: Vec<Account> = Vec::new();
+        for (number, account) in self.detect.accounts().into_iter().enumerate() {
+            let faults = self.faults.get(number).cloned().unwrap_or_default();
+            let account = Account {
+                faults: faults.count,
+                last_fault: faults.last,
+                quarantined: faults.quarantined,
+                ..account
+            };
+            match accounts.iter_mut().find(|it| it.name == account.name) {
+                Some(same) => same.add(account),
+                None => accounts.push(account),
+            }
+        }
+        accounts
     }
 
     /// Hands over a segment, and gives back the one before it for its memory.
@@ -244,10 +273,15 @@ impl Pipeline {
 
     fn count_fault(&mut self, detector: usize, failure: &Failure) {
         if self.faults.len() <= detector {
-            self.faults.resize(detector + 1, 0);
+            self.faults.resize(detector + 1, Faults::default());
         }
-        self.faults[detector] += 1;
         self.quarantined |= failure.next != Next::Restarted;
+        if let Some(faults) = self.faults.get_mut(detector) {
+            let (fault, kind) = (&failure.fault, failure.fault.kind.name());
+            faults.count += 1;
+            faults.last = Some(format!("{}: {} ({kind})", fault.call, fault.message));
+            faults.quarantined |= failure.next == Next::Quarantined;
+        }
     }
 }
 

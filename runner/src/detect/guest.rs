@@ -5,7 +5,9 @@
 
 use anyhow::Result;
 
+use super::account::Identity;
 use crate::describe::Interest;
+use crate::digest::hex;
 use crate::sandbox::bindings::types;
 use crate::sandbox::instance::{Columns, Instance, Monitor, RowFinding, Series};
 use crate::sandbox::{Component, Fault};
@@ -76,6 +78,11 @@ pub trait Guest: Send {
 
     /// Sets the virtual clocks.
     fn set_now(&mut self, now: f64);
+
+    /// The most bytes of memory that it had so far, if it has any of its own.
+    fn memory(&self) -> usize {
+        0
+    }
 }
 
 /// Makes guests; kept, so that a dead one can be replaced.
@@ -85,6 +92,11 @@ pub trait GuestSource: Send + Sync {
     /// # Errors
     /// When it does not start.
     fn start(&self) -> Result<Box<dyn Guest>>;
+
+    /// What they are.
+    fn identity(&self) -> Identity {
+        Identity::default()
+    }
 }
 
 impl GuestSource for Component {
@@ -93,6 +105,14 @@ impl GuestSource for Component {
             instance: Instance::new(self)?,
             monitors: Vec::new(),
         }))
+    }
+
+    fn identity(&self) -> Identity {
+        Identity {
+            version: self.description.version.clone(),
+            digest: hex(&self.digest),
+            summary: self.description.summary.clone(),
+        }
     }
 }
 
@@ -182,6 +202,10 @@ impl Guest for Sandboxed {
 
     fn set_now(&mut self, now: f64) {
         self.instance.set_now(now);
+    }
+
+    fn memory(&self) -> usize {
+        self.instance.memory()
     }
 }
 

@@ -7,11 +7,14 @@
 //! happens on the caller's thread; with more, each shard is a thread, and the
 //! result is the same.
 
+mod account;
 mod guest;
 mod pick;
 mod shard;
 mod slot;
 mod supervise;
+#[cfg(test)]
+mod tests;
 mod ticks;
 
 use std::sync::Arc;
@@ -20,6 +23,8 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 
+use account::Meters;
+pub use account::{Account, Identity};
 pub use guest::{Guest, GuestSource, Sandboxed};
 use shard::Shard;
 pub use supervise::Budget;
@@ -103,6 +108,7 @@ pub struct Settings {
 pub struct Detect {
     names: Vec<Arc<str>>,
     interests: Arc<Interests>,
+    meters: Meters,
     work: Work,
     /// Interests of unknown kinds, for the log: detector and kind.
     pub unknown_interests: Vec<(Arc<str>, String)>,
@@ -141,6 +147,7 @@ impl Detect {
             .map(|detector| detector.name.clone())
             .collect();
         let detectors = Arc::new(detectors);
+        let meters = Meters::new(&detectors);
         let wishes = shard::interests(&detectors, &settings.host)?;
         let mut interests = Interests::default();
         let mut unknown_interests = Vec::new();
@@ -159,6 +166,7 @@ impl Detect {
                 detectors.clone(),
                 settings.clone(),
                 interests.clone(),
+                meters.clone(),
                 &wishes,
             )
         };
@@ -175,6 +183,7 @@ impl Detect {
         Ok(Self {
             names,
             interests,
+            meters,
             work,
             unknown_interests,
         })
@@ -190,6 +199,13 @@ impl Detect {
     #[must_use]
     pub fn names(&self) -> &[Arc<str>] {
         &self.names
+    }
+
+    /// What each detector has done, in order. Of its faults nothing is known
+    /// here: they are in the events.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        self.meters.accounts()
     }
 
     /// What the detectors want, for the decoder.
