@@ -119,7 +119,7 @@ fn run_add(args: &Add) -> Outcome {
     let now = wall_clock();
     let begins = args.from.as_deref().map_or(Ok(now), time)?;
     let silence = Silence {
-        id: format!("{:08x}", fastrand::u32(..)),
+        id: Silence::fresh_id(),
         severity: args.severity.unwrap_or_else(|| ceiling(&matchers)),
         matchers,
         until: until(&args.end, now.max(begins))?,
@@ -131,9 +131,8 @@ fn run_add(args: &Add) -> Outcome {
     silence
         .check(&config.labels)
         .map_err(|mistake| wrong(&mistake.to_string()))?;
-    let body = serde_json::to_string(&silence).map_err(|error| wrong(&error.to_string()))?;
     ledger
-        .add_silence(&silence.id, &body, now)
+        .keep_silence(&silence)
         .map_err(|error| unusable(&error))?;
     say(&describe(&silence));
     print(&format!("{}\n", silence.id));

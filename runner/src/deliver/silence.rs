@@ -6,7 +6,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::matcher::{Facts, Matcher, Mistake, all_match, parse_all};
-use crate::alert::{Severity, State};
+use crate::alert::{Alert, Severity, State};
 
 /// Alerts that are not to be sent for a while. Its JSON form is that of
 /// `silence list` and of export and import.
@@ -46,6 +46,35 @@ pub enum Until {
 }
 
 impl Silence {
+    /// One that tells the others that somebody knows of this trouble: it mutes
+    /// what is said of it, up to this severity, until it is resolved.
+    #[must_use]
+    pub fn acknowledging(alert: &Alert, author: String, comment: String, now: i64) -> Self {
+        let labels = [
+            ("project", &alert.project),
+            ("run", &alert.run),
+            ("detector", &alert.detector),
+            ("key", &alert.key),
+        ];
+        let matchers = labels.map(|(label, value)| Matcher::equal(label, value.as_str()));
+        Self {
+            id: Self::fresh_id(),
+            matchers: matchers.into(),
+            severity: alert.severity,
+            until: Until::Resolved,
+            comment,
+            author,
+            begins: now,
+            created: now,
+        }
+    }
+
+    /// A name for a new silence.
+    #[must_use]
+    pub fn fresh_id() -> String {
+        format!("{:08x}", fastrand::u32(..))
+    }
+
     /// Whether an alert is muted at this time, in milliseconds since 1970.
     #[must_use]
     pub fn mutes(&self, facts: &Facts<'_>, now: i64) -> bool {
@@ -125,7 +154,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::Alert;
     use crate::deliver::sample;
 
     const NOW: i64 = 1_700_000_000_000;

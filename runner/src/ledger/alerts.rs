@@ -75,22 +75,7 @@ impl Ledger {
     ///
     /// If the ledger cannot be read, or the beginning fits several.
     pub fn alert(&self, id: &str) -> Result<Option<Alert>> {
-        let from = id.to_owned();
-        let to = format!("{id}g");
-        self.read(|connection| {
-            let mut query = connection
-                .prepare_cached("SELECT body FROM alert WHERE id >= ?1 AND id < ?2 LIMIT 2")?;
-            let found: Vec<String> = query
-                .query_map(params![from, to], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?;
-            match found.as_slice() {
-                [] => Ok(None),
-                [one] => read_alert(one).map(Some),
-                _ => Err(LedgerError(format!(
-                    "several alerts have an id that begins with `{id}`"
-                ))),
-            }
-        })
+        Ok(self.numbered_alert(id)?.map(|(_, _, alert)| alert))
     }
 }
 

@@ -13,8 +13,10 @@ pub mod history;
 pub(crate) mod outbox;
 mod queries;
 mod schema;
+mod search;
 pub(crate) mod silences;
 mod sql;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +33,9 @@ pub use self::deliveries::{Delivery, NewDelivery, Remaining, Standing};
 pub use self::detectors::DetectorRow;
 pub use self::outbox::{Again, Leased, SinkState, Taken};
 pub use self::queries::{Attempt, Filter, MutedRow, RunRow, Told, Written};
+pub use self::search::Search;
 pub use self::sql::Table;
+pub use self::tally::Tally;
 
 /// How long one process waits for another that is writing.
 const BUSY: Duration = Duration::from_secs(5);

@@ -116,6 +116,9 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     "
+    -- Runs are counted without reading their alerts.
+    CREATE INDEX alert_tally ON alert (project, run, firing, severity, made, step, over);
+
     -- A run with a history.
     CREATE TABLE run (
         id INTEGER PRIMARY KEY,

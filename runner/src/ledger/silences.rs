@@ -2,7 +2,8 @@
 
 use rusqlite::{Transaction, params};
 
-use super::{Durability, Ledger, Result};
+use super::{Durability, Ledger, LedgerError, Result};
+use crate::deliver::silence::Silence;
 
 /// A silence as it is kept: its id and its JSON.
 pub(crate) type Kept = (String, String);
@@ -16,6 +17,17 @@ pub(crate) fn end(tx: &Transaction<'_>, id: &str, now: i64) -> Result<()> {
 
 impl Ledger {
     /// Keeps a silence.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub fn keep_silence(&self, silence: &Silence) -> Result<()> {
+        let body =
+            serde_json::to_string(silence).map_err(|error| LedgerError(error.to_string()))?;
+        self.add_silence(&silence.id, &body, silence.created)
+    }
+
+    /// Keeps the JSON of a silence.
     ///
     /// # Errors
     ///

@@ -4,6 +4,11 @@
 //! JSON knows no NaN and no infinity: such a value is the text `"NaN"`,
 //! `"Infinity"` or `"-Infinity"`. Times are RFC 3339 in UTC.
 
+mod alerts;
+mod runs;
+#[cfg(test)]
+mod tests;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -11,6 +16,9 @@ use crate::alert;
 use crate::downsample::extremes;
 use crate::ledger::history::{self, Point};
 use crate::record::NO_RANK;
+
+pub use self::alerts::{Filter, alert, alerts};
+pub use self::runs::{run, runs};
 
 /// A number that may be none of JSON's.
 #[derive(Debug, Clone, Copy)]
@@ -188,42 +196,4 @@ pub struct Acknowledged {
     pub comment: String,
     /// The silence that keeps its reminders back.
     pub silence: String,
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn point(step: i64, rank: u32, value: f64) -> Point {
-        let time = if step == 0 { f64::NAN } else { 1.5 };
-        Point {
-            step,
-            time,
-            rank,
-            value,
-        }
-    }
-
-    #[test]
-    fn a_series_is_strict_json() {
-        let points = [
-            point(0, NO_RANK, f64::NAN),
-            point(1, 3, f64::NEG_INFINITY),
-            point(2, 3, 0.5),
-        ];
-        let series = Series::new("loss".to_owned(), &points, 10);
-        assert_eq!(
-            serde_json::to_string(&series).unwrap(),
-            r#"{"metric":"loss","rows":3,"thinned":false,"steps":[0,1,2],"times":[null,1.5,1.5],"ranks":[null,3,3],"values":["NaN","-Infinity",0.5]}"#
-        );
-        let alone = Series::new("loss".to_owned(), &[point(1, NO_RANK, 1.0)], 10);
-        assert_eq!(alone.ranks, None);
-    }
-
-    #[test]
-    fn a_time_is_text() {
-        let text = serde_json::to_string(&Time(1_795_357_458_120)).unwrap();
-        assert_eq!(text, "\"2026-11-22T14:24:18.12Z\"");
-    }
 }
