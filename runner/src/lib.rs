@@ -25,5 +25,7 @@ mod recent;
 pub mod record;
 pub mod sandbox;
 pub mod secret;
+#[cfg(feature = "network")]
+pub mod serve;
 mod suggest;
 pub mod view;

@@ -25,6 +25,8 @@ mod queries;
 mod review;
 mod rules;
 mod secrets;
+#[cfg(feature = "network")]
+mod serve;
 mod server;
 mod silences;
 mod sinks;

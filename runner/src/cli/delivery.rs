@@ -138,7 +138,7 @@ impl Delivering {
         given.or_else(|| usual_path(&|name| std::env::var_os(name)))
     }
 
-    fn needed_path(&self, config: &Config) -> Result<PathBuf, Failure> {
+    pub(super) fn needed_path(&self, config: &Config) -> Result<PathBuf, Failure> {
         self.path(config).ok_or_else(|| {
             let error = anyhow!("there is no home folder to look for the ledger in");
             Failure::new(Ending::Usage, error).hint("say where it is with --ledger PATH")
@@ -222,6 +222,21 @@ pub(super) fn policy(config: &Config, sinks: Vec<Gate>) -> Policy {
         labels: config.labels.clone(),
         inhibitions: config.inhibitions.clone(),
     }
+}
+
+/// Sends what waits for these sinks, and says what became of it.
+pub(super) fn send_waiting(
+    config: &Config,
+    ledger: Ledger,
+    sinks: Vec<Named>,
+) -> Result<Vec<Report>, Failure> {
+    let dispatch = Dispatch::new(policy(config, Vec::new()));
+    let post = Post::open(ledger, dispatch, sinks)
+        .map_err(|error| Failure::new(Ending::Usage, anyhow!(error)))?;
+    Ok(post.close(config.delivery.flush, &mut |incident| {
+        _ = tell(incident);
+        None
+    }))
 }
 
 /// Says what happened to a sink, and makes the alert that the other sinks get,

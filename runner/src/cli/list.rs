@@ -16,20 +16,7 @@ use crate::alert::{Alert, Severity};
 use crate::deliver::Entry;
 use crate::deliver::post::wall_clock;
 use crate::exit::{Ending, Failure};
-use crate::ledger::{Filter, Ledger, MutedRow, Result, RunRow, Told, Written};
-
-/// Where a delivery can stand.
-const STATES: [&str; 9] = [
-    "pending",
-    "held",
-    "sending",
-    "delivered",
-    "accepted",
-    "dead",
-    "expired",
-    "dropped",
-    "suppressed",
-];
+use crate::ledger::{Filter, Ledger, MutedRow, Result, RunRow, STATES, Told, Written};
 
 /// List alerts, deliveries, muted findings or runs of the ledger, the newest last
 ///

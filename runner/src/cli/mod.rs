@@ -18,6 +18,8 @@ mod progress;
 mod query;
 mod review;
 mod route;
+#[cfg(feature = "network")]
+mod serve;
 mod silence;
 mod sink;
 mod table;
@@ -68,6 +70,8 @@ enum Command {
     List(list::Args),
     Get(get::Args),
     Query(query::Args),
+    #[cfg(feature = "network")]
+    Serve(serve::Args),
     Config(config::Args),
 }
 
@@ -107,6 +111,8 @@ pub fn main() -> u8 {
         Some(Command::List(args)) => list::run(&args),
         Some(Command::Get(args)) => get::run(&args),
         Some(Command::Query(args)) => query::run(&args),
+        #[cfg(feature = "network")]
+        Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
     match outcome {

@@ -16,6 +16,7 @@ mod schema;
 mod search;
 pub(crate) mod silences;
 mod sql;
+mod standing;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use self::outbox::{Again, Leased, SinkState, Taken};
 pub use self::queries::{Attempt, Filter, MutedRow, RunRow, Told, Written};
 pub use self::search::Search;
 pub use self::sql::Table;
+pub use self::standing::{Count, STATES, Troubles};
 pub use self::tally::Tally;
 
 /// How long one process waits for another that is writing.

@@ -222,9 +222,7 @@ pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
     // because another process may be about to make the tables.
     let look = connection.transaction()?;
     let (application, version) = identity(&look)?;
-    let empty: bool = look.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
-        row.get(0)
-    })?;
+    let empty = is_empty(&look)?;
     drop(look);
     if application != APPLICATION && !empty {
         return Err(LedgerError("it is another program's database".to_owned()));
@@ -241,6 +239,12 @@ pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     history::register(connection)?;
     migrate(connection)
+}
+
+/// Whether there is nothing in the file yet.
+pub(super) fn is_empty(connection: &Connection) -> Result<bool> {
+    let query = "SELECT count(*) = 0 FROM sqlite_schema";
+    Ok(connection.query_row(query, [], |row| row.get(0))?)
 }
 
 /// Whether the tables are those of today, rather than of an older runwatch.
