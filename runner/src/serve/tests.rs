@@ -137,8 +137,8 @@ fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> Option<f64>
 fn write_run(ledger: &Ledger, run: &str, metrics: usize, seen: i64) {
     let insert = |tx: &rusqlite::Transaction<'_>| {
         tx.execute(
-            "INSERT INTO run (project, run, made, seen, rows, last_step)
-             VALUES ('p', ?1, ?2, ?2, 7, 41)",
+            "INSERT INTO run (project, run, made, seen, rows, first_step, last_step)
+             VALUES ('p', ?1, ?2, ?2, 7, 0, 41)",
             rusqlite::params![run, seen],
         )?;
         let id = tx.last_insert_rowid();
