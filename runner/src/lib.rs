@@ -28,5 +28,7 @@ pub mod record;
 pub mod report;
 pub mod sandbox;
 pub mod secret;
+#[cfg(feature = "network")]
+pub mod serve;
 mod suggest;
 pub mod view;

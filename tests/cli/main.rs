@@ -32,6 +32,8 @@ mod review;
 mod rules;
 mod runs;
 mod secrets;
+#[cfg(feature = "network")]
+mod serve;
 mod server;
 mod silences;
 mod sinks;

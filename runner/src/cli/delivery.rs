@@ -231,6 +231,21 @@ pub(super) fn policy(config: &Config, sinks: Vec<Gate>) -> Policy {
     }
 }
 
+/// Sends what waits for these sinks, and says what became of it.
+pub(super) fn send_waiting(
+    config: &Config,
+    ledger: Ledger,
+    sinks: Vec<Named>,
+) -> Result<Vec<Report>, Failure> {
+    let dispatch = Dispatch::new(policy(config, Vec::new()));
+    let post = Post::open(ledger, dispatch, sinks)
+        .map_err(|error| Failure::new(Ending::Usage, anyhow!(error)))?;
+    Ok(post.close(config.delivery.flush, &mut |incident| {
+        _ = tell(incident);
+        None
+    }))
+}
+
 /// Says what happened to a sink, and makes the alert that the other sinks get,
 /// if it is worth one.
 pub(super) fn tell(incident: &Incident) -> Option<Alert> {

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use super::Outcome;
 use super::delivery::Delivering;
 use super::options::Configured;
-use super::silence::author;
+use crate::deliver::silence::author;
 use crate::exit::{Ending, Failure};
 use crate::mcp::Server;
 

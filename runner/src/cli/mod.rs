@@ -11,8 +11,8 @@ mod evaluate;
 mod export;
 mod follow;
 mod get;
-mod json;
 mod import;
+mod json;
 mod list;
 mod live;
 mod logs;
@@ -27,6 +27,8 @@ mod report;
 mod review;
 mod route;
 mod scope;
+#[cfg(feature = "network")]
+mod serve;
 mod silence;
 mod sink;
 mod table;
@@ -83,6 +85,8 @@ enum Command {
     Diagnose(diagnose::Args),
     Compare(compare::Args),
     Mcp(mcp::Args),
+    #[cfg(feature = "network")]
+    Serve(serve::Args),
     Config(config::Args),
 }
 
@@ -128,6 +132,8 @@ pub fn main() -> u8 {
         Some(Command::Diagnose(args)) => diagnose::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Mcp(args)) => mcp::run(&args),
+        #[cfg(feature = "network")]
+        Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Config(args)) => config::run(&args),
     };
     match outcome {

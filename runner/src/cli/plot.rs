@@ -9,13 +9,13 @@ use clap::Args as ClapArgs;
 use super::Outcome;
 use super::delivery::Looked;
 use super::output::{grouped, print};
-use crate::alert::{Severity, State};
+use crate::alert::Severity;
 use crate::chart::{Chart, Style, legend};
 use crate::deliver::print::console::colour_wanted;
 use crate::deliver::text::clean_line;
 use crate::exit::{Ending, Failure};
 use crate::ledger::history::{Point, Span, Window};
-use crate::ledger::{Filter, Ledger};
+use crate::ledger::{Ledger, Search};
 use crate::suggest::did_you_mean;
 
 /// Alerts that are marked, at most; the newest.
@@ -232,15 +232,14 @@ fn alerts(ledger: &Ledger, lines: &[Line<'_>]) -> Result<Vec<(f64, Severity)>, F
     });
     let mut alerts = Vec::new();
     for Line { run, .. } in lines {
-        let filter = Filter {
-            project: Some(run.project.clone()),
-            run: Some(run.run.clone()),
-            limit: ALERTS,
-            ..Filter::default()
+        let search = Search {
+            project: Some(&run.project),
+            run: Some(&run.run),
+            firing: Some(true),
+            ..Search::default()
         };
-        let found = ledger.find_alerts(&filter).map_err(usage)?;
-        let firing = found.iter().filter(|it| it.alert.state == State::Firing);
-        alerts.extend(firing.filter_map(|it| {
+        let found = ledger.search(&search, ALERTS).map_err(usage)?;
+        alerts.extend(found.iter().filter_map(|it| {
             let step = it.alert.step? as f64;
             (low..=high)
                 .contains(&step)

@@ -135,8 +135,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if let Some(mut collector) = collector {
         collector.alerts(&out.alerts);
         collector.muted(&pipeline.take_muted());
-        let detectors = pipeline.each_detector();
-        let detectors = detectors.map(|(name, about, faults)| Detector::new(name, about, faults));
+        let detectors = pipeline.accounts().into_iter().map(Detector::new);
         let report = collector.finish(detectors.collect(), left_out as u64);
         out.deliver();
         out.failed |= !args.reports.write(&report);

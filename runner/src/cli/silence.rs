@@ -11,7 +11,7 @@ use crate::alert::Severity;
 use crate::config::units::parse_duration;
 use crate::deliver::matcher::{Matcher, parse_all};
 use crate::deliver::post::wall_clock;
-use crate::deliver::silence::{Silence, Until, ceiling};
+use crate::deliver::silence::{Silence, Until, author, ceiling};
 use crate::exit::{Ending, Failure};
 use crate::ledger::{Ledger, LedgerError};
 
@@ -229,13 +229,6 @@ fn time(text: &str) -> Result<i64, Failure> {
             .hint("write it with its offset: 2026-11-22T18:00:00+01:00, or …Z")
     })?;
     Ok(time.as_millisecond())
-}
-
-pub(super) fn author() -> String {
-    ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok())
-        .unwrap_or_default()
 }
 
 fn describe(silence: &Silence) -> String {

@@ -14,8 +14,7 @@ use super::delivery::{self, Kept};
 use super::output::{count, print, say};
 use crate::config::units::parse_duration;
 use crate::config::{Config, Sink as Configured, list_names};
-use crate::deliver::dispatch::Dispatch;
-use crate::deliver::post::{Post, take_back, wall_clock};
+use crate::deliver::post::{take_back, wall_clock};
 use crate::deliver::sinks::KINDS;
 use crate::exit::{Ending, Failure};
 use crate::ledger::{Ledger, SinkState};
@@ -160,13 +159,7 @@ fn run_resend(args: &Resend) -> Outcome {
         say("nothing waits");
         return Ok(Ending::Fine);
     }
-    let dispatch = Dispatch::new(delivery::policy(&config, Vec::new()));
-    let post = Post::open(ledger, dispatch, sinks)
-        .map_err(|error| Failure::new(Ending::Usage, anyhow!(error)))?;
-    let reports = post.close(config.delivery.flush, &mut |incident| {
-        _ = delivery::tell(incident);
-        None
-    });
+    let reports = delivery::send_waiting(&config, ledger, sinks)?;
     let delivered: u64 = reports.iter().map(|report| report.delivered).sum();
     say(&format!("{} sent", count(delivered, "alert", "alerts")));
     Ok(delivery::summarize(&reports))

@@ -167,6 +167,15 @@ pub fn ceiling(matchers: &[Matcher]) -> Severity {
     }
 }
 
+/// Who makes a silence on this machine, as far as it says; else nobody.
+#[must_use]
+pub fn author() -> String {
+    ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_default()
+}
+
 fn severity<'de, D: Deserializer<'de>>(from: D) -> Result<Severity, D::Error> {
     let name = String::deserialize(from)?;
     let unknown = || serde::de::Error::custom(format!("there is no severity `{name}`"));

@@ -7,6 +7,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod deliveries;
+mod detectors;
 mod filesystem;
 pub mod history;
 pub(crate) mod outbox;
@@ -17,6 +18,7 @@ mod search;
 pub(crate) mod silences;
 mod sinks;
 mod sql;
+mod standing;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -31,11 +33,13 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::alerts::Muted;
 pub use self::deliveries::{Delivery, NewDelivery, Remaining, Standing};
+pub use self::detectors::DetectorRow;
 pub use self::outbox::{Again, Leased, SinkState, Taken};
 pub use self::queries::{Attempt, Filter, MutedRow, RunRow, Told};
-pub use self::search::Search;
+pub use self::search::{Search, Written};
 pub use self::sinks::SinkRow;
 pub use self::sql::Table;
+pub use self::standing::{Count, STATES, Troubles};
 pub use self::tally::Tally;
 
 /// How long one process waits for another that is writing.

@@ -176,6 +176,19 @@ impl Ledger {
         })
     }
 
+    /// The same; none if another process is about to make it.
+    ///
+    /// # Errors
+    ///
+    /// As with [`open_read_only`](Self::open_read_only).
+    pub fn open_if_made(path: &Path) -> Result<Option<Self>> {
+        let connection = read_only(path)?;
+        if schema::is_empty(&connection)? {
+            return Ok(None);
+        }
+        Self::open_read_only(path).map(Some)
+    }
+
     /// Deliveries with their attempts, the newest last.
     ///
     /// # Errors
@@ -394,7 +407,7 @@ fn attempts(json: &str) -> Result<Vec<Attempt>> {
     Ok(rows.into_iter().map(attempt).collect())
 }
 
-fn severity(number: i64) -> Severity {
+pub(super) fn severity(number: i64) -> Severity {
     match number {
         0 => Severity::Info,
         1 => Severity::Warning,

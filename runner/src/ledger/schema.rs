@@ -186,6 +186,26 @@ const MIGRATIONS: &[&str] = &[
     -- Not its primary key: to compare keys there, SQLite reads whole rows.
     CREATE UNIQUE INDEX series_of_metric ON series (metric, chunk);
 
+    -- What a detector did in one watch, and what it cost.
+    CREATE TABLE detector (
+        owner TEXT NOT NULL, -- the process that watches
+        name TEXT NOT NULL,
+        version TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        summary TEXT NOT NULL,
+        project TEXT, -- of the run that came last
+        run TEXT,
+        calls INTEGER NOT NULL,
+        rows INTEGER NOT NULL,
+        nanos INTEGER NOT NULL, -- that the calls took
+        memory INTEGER NOT NULL, -- bytes, at most
+        faults INTEGER NOT NULL,
+        last_fault TEXT,
+        quarantined INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        PRIMARY KEY (owner, name)
+    ) STRICT, WITHOUT ROWID;
+
     -- Every value, for questions in SQL. The function is runwatch's own.
     CREATE VIEW history AS
         SELECT r.project, r.run, m.source AS metric, p.value ->> 0 AS step,
@@ -203,9 +223,7 @@ pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
     // because another process may be about to make the tables.
     let look = connection.transaction()?;
     let (application, version) = identity(&look)?;
-    let empty: bool = look.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
-        row.get(0)
-    })?;
+    let empty = is_empty(&look)?;
     drop(look);
     if application != APPLICATION && !empty {
         return Err(LedgerError("it is another program's database".to_owned()));
@@ -222,6 +240,12 @@ pub(super) fn prepare(connection: &mut Connection, remote: bool) -> Result<()> {
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     history::register(connection)?;
     migrate(connection)
+}
+
+/// Whether there is nothing in the file yet.
+pub(super) fn is_empty(connection: &Connection) -> Result<bool> {
+    let query = "SELECT count(*) = 0 FROM sqlite_schema";
+    Ok(connection.query_row(query, [], |row| row.get(0))?)
 }
 
 /// Whether the tables are those of today, rather than of an older runwatch.

@@ -33,7 +33,15 @@ pub struct Search<'a> {
 }
 
 /// An alert with its number, and when it was written down.
-type Numbered = (i64, i64, Alert);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// Rises with each alert that is written.
+    pub seq: i64,
+    /// In milliseconds since 1970.
+    pub made: i64,
+    /// The alert.
+    pub alert: Alert,
+}
 
 impl Ledger {
     /// At most `limit` alerts, the newest first, each with its number and when
@@ -42,7 +50,7 @@ impl Ledger {
     /// # Errors
     ///
     /// If the ledger cannot be read.
-    pub fn search(&self, search: &Search<'_>, limit: usize) -> Result<Vec<Numbered>> {
+    pub fn search(&self, search: &Search<'_>, limit: usize) -> Result<Vec<Written>> {
         let (mut conditions, mut values) = (String::from("1"), Vec::<Value>::new());
         let mut and = |condition: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -90,7 +98,7 @@ impl Ledger {
             let rows = statement.query_map(params_from_iter(values), row)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })?;
-        rows.into_iter().map(numbered).collect()
+        rows.into_iter().map(written).collect()
     }
 
     /// The alert with this id, or with the only id that begins like this, with
@@ -99,7 +107,7 @@ impl Ledger {
     /// # Errors
     ///
     /// If the ledger cannot be read, or the beginning fits several.
-    pub fn numbered_alert(&self, id: &str) -> Result<Option<Numbered>> {
+    pub fn written_alert(&self, id: &str) -> Result<Option<Written>> {
         let rows: Vec<(i64, i64, String)> = self.read(|connection| {
             let mut query = connection.prepare_cached(
                 "SELECT seq, made, body FROM alert WHERE id >= ?1 AND id < ?2 LIMIT 2",
@@ -112,7 +120,7 @@ impl Ledger {
                 "several alerts have an id that begins with `{id}`"
             )));
         }
-        rows.into_iter().next().map(numbered).transpose()
+        rows.into_iter().next().map(written).transpose()
     }
 }
 
@@ -120,6 +128,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<(i64, i64, String)> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
-fn numbered((seq, made, body): (i64, i64, String)) -> Result<Numbered> {
-    Ok((seq, made, read_alert(&body)?))
+fn written((seq, made, body): (i64, i64, String)) -> Result<Written> {
+    let alert = read_alert(&body)?;
+    Ok(Written { seq, made, alert })
 }

@@ -9,19 +9,6 @@ use crate::alert::{Severity, State};
 use crate::ledger::Ledger;
 use crate::view::{self, Filter, Time};
 
-/// Where a delivery can stand.
-pub(super) const STATES: [&str; 9] = [
-    "pending",
-    "held",
-    "sending",
-    "delivered",
-    "accepted",
-    "dead",
-    "expired",
-    "dropped",
-    "suppressed",
-];
-
 /// How many deliveries an alert is given with.
 const DELIVERIES: usize = 20;
 /// How many alerts of a run are looked at for a newer one of a trouble.

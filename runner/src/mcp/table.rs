@@ -290,7 +290,7 @@ pub(super) static TOOLS: &[Tool] = &[
             may("sink", Kind::Text, "To this sink"),
             may(
                 "state",
-                Kind::Choice(&alerts::STATES),
+                Kind::Choice(&crate::ledger::STATES),
                 "That stand like this",
             ),
             SINCE,

@@ -4,7 +4,7 @@ use super::{Acknowledged, Alert, Time};
 use crate::alert::{self, Severity, State};
 use crate::deliver::matcher::Facts;
 use crate::deliver::silence::{Silence, Until};
-use crate::ledger::{Ledger, LedgerError, Result, Search};
+use crate::ledger::{Ledger, LedgerError, Result, Search, Written};
 
 /// Which alerts are meant. What is not said does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn alerts(ledger: &Ledger, filter: &Filter, limit: usize) -> Result<(Vec<Ale
     let more = found.len() > limit;
     found.truncate(limit);
     let silences = acknowledgements(ledger)?;
-    let alerts = found.into_iter().map(|(seq, made, alert)| {
+    let alerts = found.into_iter().map(|Written { seq, made, alert }| {
         let acknowledged = acknowledged(&silences, &alert);
         Alert {
             alert,
@@ -71,7 +71,7 @@ pub fn alerts(ledger: &Ledger, filter: &Filter, limit: usize) -> Result<(Vec<Ale
 ///
 /// If the ledger cannot be read, or several begin like this.
 pub fn alert(ledger: &Ledger, id: &str) -> Result<Option<Alert>> {
-    let Some((seq, made, alert)) = ledger.numbered_alert(id)? else {
+    let Some(Written { seq, made, alert }) = ledger.written_alert(id)? else {
         return Ok(None);
     };
     let acknowledged = acknowledged(&acknowledgements(ledger)?, &alert);

@@ -162,7 +162,7 @@ fn who_knows_of_an_alert_is_said_until_it_is_over() {
     let ledger = ledger(&["A", "b"]);
     let of = |id| alert(&ledger, id).unwrap().unwrap().acknowledged;
     assert_eq!(of("A"), None);
-    let (_, _, known) = ledger.numbered_alert("A").unwrap().unwrap();
+    let known = ledger.written_alert("A").unwrap().unwrap().alert;
     let silence = Silence::acknowledging(&known, "ada".to_owned(), "on it".to_owned(), NOW);
     ledger.keep_silence(&silence).unwrap();
     let acknowledged = of("A").unwrap();

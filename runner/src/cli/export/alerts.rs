@@ -8,11 +8,11 @@ use super::columns::{bytes, column, failed, file, optional};
 use super::target::Target;
 use super::{Args, Form, csv, usage};
 use crate::alert::{Alert, State};
-use crate::cli::list::line;
+use crate::cli::json::line;
 use crate::cli::output::count;
 use crate::exit::Failure;
 use crate::judge::rfc3339;
-use crate::ledger::{Filter, Ledger, Written};
+use crate::ledger::{Ledger, Search, Written};
 use crate::view::Number;
 
 const NAMES: [&str; 15] = [
@@ -60,12 +60,12 @@ pub(super) fn write(
     form: Form,
     target: &mut Target,
 ) -> Result<io::Result<String>, Failure> {
-    let filter = Filter {
-        project: args.project.clone(),
-        limit: usize::MAX,
-        ..Filter::default()
+    let search = Search {
+        project: args.project.as_deref(),
+        ..Search::default()
     };
-    let mut found = ledger.find_alerts(&filter).map_err(usage)?;
+    let mut found = ledger.search(&search, usize::MAX).map_err(usage)?;
+    found.reverse();
     found.retain(|it| args.run.is_empty() || args.run.contains(&it.alert.run));
     let written = match form {
         Form::Csv => table(&found, target),
@@ -81,7 +81,7 @@ pub(super) fn write(
 
 fn table(found: &[Written], out: &mut impl Write) -> io::Result<()> {
     csv::line(out, NAMES.into_iter())?;
-    for Written { alert, made } in found {
+    for Written { alert, made, .. } in found {
         let cells = [
             &alert.id,
             &written_down(*made),

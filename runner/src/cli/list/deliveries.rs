@@ -12,20 +12,7 @@ use crate::cli::scope::{Filters, unreadable};
 use crate::cli::table::Column;
 use crate::cli::times;
 use crate::exit::Ending;
-use crate::ledger::{Filter, Told};
-
-/// Where a delivery can stand.
-const STATES: [&str; 9] = [
-    "pending",
-    "held",
-    "sending",
-    "delivered",
-    "accepted",
-    "dead",
-    "expired",
-    "dropped",
-    "suppressed",
-];
+use crate::ledger::{Filter, STATES, Told};
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Args {

@@ -1,0 +1,219 @@
+//! `runwatch serve`: the dashboard.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use anyhow::anyhow;
+use clap::Args as ClapArgs;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use super::Outcome;
+use super::delivery::{self, Kept};
+use super::output::say;
+use crate::config::Config;
+use crate::deliver::silence::author;
+use crate::exit::{Ending, Failure};
+use crate::ledger::Ledger;
+use crate::secret::Secret;
+use crate::serve::{Options, Resend, Server};
+
+/// What is shorter could be guessed.
+const TOKEN: usize = 16;
+/// Sinks that may wait to be tried again.
+const WAITING: usize = 64;
+
+/// Serve the dashboard: runs, charts, alerts and deliveries, in a browser
+///
+/// It shows what the ledger holds, while it comes: a watch and the dashboard
+/// need nothing of each other but the same ledger. /metrics is for Prometheus.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct Args {
+    /// Where to listen; port 0 is any that is free. An address that other
+    /// machines reach needs a token
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7077", value_parser = address)]
+    listen: SocketAddr,
+    /// What whoever asks must know: `env:NAME`, `file:PATH` or `cmd:COMMAND`
+    #[arg(long, value_name = "REFERENCE")]
+    token: Option<String>,
+    /// Nothing can be acknowledged, silenced or sent again
+    #[arg(long)]
+    read_only: bool,
+    #[command(flatten)]
+    kept: Kept,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix("localhost:") {
+        let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    text.parse()
+        .map_err(|_| "an address and a port are expected: `127.0.0.1:7077`, `[::1]:0`".to_owned())
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    if args.kept.delivering.air_gapped {
+        let error = anyhow!("a process without sockets cannot serve anything");
+        return Err(Failure::new(Ending::Usage, error).hint(
+            "leave out --air-gapped: the dashboard listens on this machine only, and connects to \
+             nothing but sinks, when somebody asks to send again",
+        ));
+    }
+    let config = args.kept.config()?;
+    let token = token(args)?;
+    let has_token = token.is_some();
+    let (resend, waiting) = resend(args, &config)?;
+    let options = Options {
+        ledger: args.kept.delivering.needed_path(&config)?,
+        token,
+        read_only: args.read_only,
+        sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+        labels: config.labels.clone(),
+        author: author(),
+        resend,
+    };
+    let there = options.ledger.exists();
+    let ledger = options.ledger.display().to_string();
+    let failed = |error: std::io::Error| {
+        let error = anyhow!("cannot listen at {}: {error}", args.listen);
+        Failure::new(Ending::Usage, error).hint("choose another port: `--listen 127.0.0.1:0`")
+    };
+    let server = Server::bind(args.listen, options).map_err(failed)?;
+    let end = interrupts()?;
+    let sender = Sender {
+        args: args.clone(),
+        config,
+    };
+    thread::Builder::new()
+        .name("resend".into())
+        .spawn(move || waiting.iter().for_each(|sink| sender.send(&sink)))
+        .map_err(failed)?;
+    if !there {
+        say(&format!(
+            "runwatch: there is no ledger `{ledger}` yet; what a watch writes there will be shown"
+        ));
+    }
+    let address = server.address();
+    let how = match has_token {
+        true => " (with the token: ?token=…, or `Authorization: Bearer …`)",
+        false => "",
+    };
+    say(&format!("runwatch: serving http://{address}/{how}"));
+    server.run(end).map_err(failed)?;
+    Ok(Ending::Fine)
+}
+
+/// The token, which must be there where others can ask.
+fn token(args: &Args) -> Result<Option<Zeroizing<String>>, Failure> {
+    let wrong = |what: String| Failure::new(Ending::Usage, anyhow!(what));
+    let Some(reference) = &args.token else {
+        if args.listen.ip().is_loopback() {
+            return Ok(None);
+        }
+        let address = args.listen.ip();
+        return Err(
+            wrong(format!("other machines reach {address}: a token is needed")).hint(
+                "write it to a file that only you can read, and add `--token file:PATH`; or stay \
+                 with 127.0.0.1 and use `ssh -L 7077:localhost:7077`",
+            ),
+        );
+    };
+    let home = std::env::var_os("HOME");
+    let secret = Secret::from_reference(reference, home.as_deref().map(Path::new), Path::new(""))
+        .ok_or_else(|| {
+        // It may be the token itself.
+        wrong("--token does not say where the token is".to_owned())
+            .hint("write `env:NAME`, `file:PATH` or `cmd:COMMAND`")
+    })?;
+    let token = secret
+        .read()
+        .map_err(|error| wrong(format!("--token: {error}")))?;
+    if token.len() < TOKEN {
+        return Err(wrong(format!(
+            "--token: the token has {} characters, and could be guessed",
+            token.len()
+        ))
+        .hint("`openssl rand -hex 24` makes a good one"));
+    }
+    Ok(Some(token))
+}
+
+/// Takes names of sinks, and gives them to a thread that sends what waits. One
+/// that cannot be used is refused at once.
+fn resend(args: &Args, config: &Config) -> Result<(Resend, Receiver<String>), Failure> {
+    let (names, waiting): (SyncSender<String>, _) = sync_channel(WAITING);
+    let names = Mutex::new(names);
+    let (kept, config) = (args.kept.clone(), config.clone());
+    let resend = move |name: &str| {
+        let found = config.sinks.iter().find(|sink| sink.name == name);
+        if let Some(sink) = found {
+            kept.delivering.sink(sink)?;
+        }
+        let names = names.lock().unwrap_or_else(|error| error.into_inner());
+        match names.try_send(name.to_owned()) {
+            // It is known what waits: whoever is being served sends this, too.
+            Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
+            Err(TrySendError::Disconnected(_)) => {
+                let error = anyhow!("the thread that sends has ended");
+                Err(Failure::new(Ending::Delivery, error))
+            }
+        }
+    };
+    Ok((Box::new(resend), waiting))
+}
+
+/// Sends what waits, one sink after the other.
+struct Sender {
+    args: Args,
+    config: Config,
+}
+
+impl Sender {
+    fn send(&self, name: &str) {
+        // What goes wrong here is in the ledger, for whoever looks at it there.
+        if let Err(failure) = self.try_send(name) {
+            say(&format!("runwatch: sink `{name}`: {failure}"));
+        }
+    }
+
+    fn try_send(&self, name: &str) -> Result<(), Failure> {
+        let delivering = &self.args.kept.delivering;
+        let Some(sink) = self.config.sinks.iter().find(|sink| sink.name == name) else {
+            return Ok(());
+        };
+        let sinks = vec![(sink.name.clone(), delivering.sink(sink)?)];
+        let ledger: Ledger = delivering.ledger(&self.config)?;
+        let reports = delivery::send_waiting(&self.config, ledger, sinks)?;
+        delivery::summarize(&reports);
+        Ok(())
+    }
+}
+
+/// Ctrl-C or SIGTERM ends it.
+fn interrupts() -> Result<oneshot::Receiver<()>, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    #[cfg(unix)]
+    {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let failed =
+            |error| Failure::new(Ending::Usage, anyhow!("cannot listen for signals: {error}"));
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                if signals.forever().next().is_some() {
+                    // The server may have ended by itself.
+                    let _ = sender.send(());
+                }
+            })
+            .map_err(failed)?;
+    }
+    // Elsewhere the system ends us; until then nobody must say so.
+    #[cfg(not(unix))]
+    std::mem::forget(sender);
+    Ok(receiver)
+}
