@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::Interests;
-use crate::detect::{About, Detect, Event, Failure, Next, What};
+use crate::detect::{Account, Detect, Event, Failure, Next, What};
 use crate::judge::{HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
 use crate::recent::Tails;
@@ -27,19 +27,17 @@ pub struct Pipeline {
     input: Arc<str>,
     /// How metrics came where they are.
     tails: Tails,
-    /// By detector, as far as any failed.
+    /// By detector; those without a fault may be missing at the end.
     faults: Vec<Faults>,
+    quarantined: bool,
 }
 
-/// What went wrong with a detector.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// How many times it failed.
-    pub count: u64,
-    /// What happened last, in a few words.
-    pub last: Option<String>,
-    /// Whether it was put aside, for one run or for all.
-    pub quarantined: bool,
+/// The faults of one detector.
+#[derive(Clone, Default)]
+struct Faults {
+    count: u64,
+    last: Option<String>,
+    quarantined: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -60,6 +58,7 @@ impl Pipeline {
             input: "".into(),
             tails: Tails::default(),
             faults: Vec::new(),
+            quarantined: false,
         }
     }
 
@@ -100,7 +99,7 @@ impl Pipeline {
     /// Whether a detector was put aside, so that alerts may be missing.
     #[must_use]
     pub fn quarantined(&self) -> bool {
-        self.faults.iter().any(|faults| faults.quarantined)
+        self.quarantined
     }
 
     /// Faults of all detectors.
@@ -109,13 +108,25 @@ impl Pipeline {
         self.faults.iter().map(|faults| faults.count).sum()
     }
 
-    /// Each detector at work: its name, what it is, and what went wrong with it.
-    pub fn each_detector(&self) -> impl Iterator<Item = (&Arc<str>, About, Faults)> {
-        let names = self.detect.names().iter().zip(self.detect.abouts());
-        names.enumerate().map(|(at, (name, about))| {
-            let faults = self.faults.get(at).cloned().unwrap_or_default();
-            (name, about, faults)
-        })
+    /// What each detector has done so far and how it stands, in order; those of
+    /// one name, such as rules, taken together.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        let mut accounts: Vec<Account> = Vec::new();
+        for (number, account) in self.detect.accounts().into_iter().enumerate() {
+            let faults = self.faults.get(number).cloned().unwrap_or_default();
+            let account = Account {
+                faults: faults.count,
+                last_fault: faults.last,
+                quarantined: faults.quarantined,
+                ..account
+            };
+            match accounts.iter_mut().find(|it| it.name == account.name) {
+                Some(same) => same.add(account),
+                None => accounts.push(account),
+            }
+        }
+        accounts
     }
 
     /// Hands over a segment, and gives back the one before it for its memory.
@@ -264,11 +275,13 @@ impl Pipeline {
         if self.faults.len() <= detector {
             self.faults.resize(detector + 1, Faults::default());
         }
-        let faults = &mut self.faults[detector];
-        let fault = &failure.fault;
-        faults.count += 1;
-        faults.last = Some(format!("{} in `{}`", fault.kind.name(), fault.call));
-        faults.quarantined |= failure.next != Next::Restarted;
+        self.quarantined |= failure.next != Next::Restarted;
+        if let Some(faults) = self.faults.get_mut(detector) {
+            let (fault, kind) = (&failure.fault, failure.fault.kind.name());
+            faults.count += 1;
+            faults.last = Some(format!("{}: {} ({kind})", fault.call, fault.message));
+            faults.quarantined |= failure.next == Next::Quarantined;
+        }
     }
 }
 

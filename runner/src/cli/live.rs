@@ -31,6 +31,9 @@ pub(super) struct Outlets {
 /// Alerts that may wait for one printer.
 const WAITING: usize = 1024;
 
+/// How often the ledger is told what the detectors did, in milliseconds.
+const ACCOUNT: i64 = 5000;
+
 /// Streams that are being watched.
 pub(super) struct Live {
     decoder: Decoder,
@@ -44,6 +47,9 @@ pub(super) struct Live {
     flush: Duration,
     alerts: Vec<Alert>,
     fired: u64,
+    /// When the ledger is told next what the detectors did, in milliseconds
+    /// since 1970.
+    account: i64,
 }
 
 struct Input {
@@ -106,6 +112,7 @@ impl Live {
             flush,
             alerts: Vec::new(),
             fired: 0,
+            account: 0,
         })
     }
 
@@ -209,6 +216,22 @@ impl Live {
             self.spooler.send(alert);
         }
         post.send(&own, &[], now);
+        if now >= self.account {
+            self.account = now + ACCOUNT;
+            self.note_detectors(now);
+        }
+    }
+
+    /// Tells the ledger what the detectors did. That nobody could read it is no
+    /// reason to say anything: alerts say it where they cannot be written.
+    fn note_detectors(&self, now: i64) {
+        let ledger = self.post.as_ref().map(Post::ledger);
+        let Some(ledger) = ledger.filter(|ledger| ledger.path().is_some()) else {
+            return;
+        };
+        let run = self.pipeline.runs().last();
+        let about = run.map(|run| (&*run.project, &*run.run));
+        _ = ledger.note_detectors(&owner::me(), about, &self.pipeline.accounts(), now);
     }
 
     /// The streams are over: last words, then the summary.
@@ -222,6 +245,7 @@ impl Live {
         }
         self.pipeline.finish("unknown", &mut self.alerts);
         self.send();
+        self.note_detectors(wall_clock());
         if let Some((rows, why)) = self.recorder.take().and_then(|it| it.close(over)) {
             let rows = count(rows, "record is", "records are");
             say(&format!("runwatch: {rows} missing in the history: {why}"));

@@ -5,7 +5,9 @@
 
 use anyhow::Result;
 
+use super::account::Identity;
 use crate::describe::Interest;
+use crate::digest::hex;
 use crate::sandbox::bindings::types;
 use crate::sandbox::instance::{Columns, Instance, Monitor, RowFinding, Series};
 use crate::sandbox::{Component, Fault};
@@ -76,6 +78,11 @@ pub trait Guest: Send {
 
     /// Sets the virtual clocks.
     fn set_now(&mut self, now: f64);
+
+    /// The most bytes of memory that it had so far, if it has any of its own.
+    fn memory(&self) -> usize {
+        0
+    }
 }
 
 /// Makes guests; kept, so that a dead one can be replaced.
@@ -86,21 +93,10 @@ pub trait GuestSource: Send + Sync {
     /// When it does not start.
     fn start(&self) -> Result<Box<dyn Guest>>;
 
-    /// What they are, for people.
-    fn about(&self) -> About {
-        About::default()
+    /// What they are.
+    fn identity(&self) -> Identity {
+        Identity::default()
     }
-}
-
-/// What a detector is, for people.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
-    /// The version that it says it has.
-    pub version: String,
-    /// SHA-256 of the component, in hexadecimal digits.
-    pub digest: String,
-    /// What it looks for, on one line.
-    pub summary: String,
 }
 
 impl GuestSource for Component {
@@ -111,10 +107,10 @@ impl GuestSource for Component {
         }))
     }
 
-    fn about(&self) -> About {
-        About {
+    fn identity(&self) -> Identity {
+        Identity {
             version: self.description.version.clone(),
-            digest: self.digest_hex(),
+            digest: hex(&self.digest),
             summary: self.description.summary.clone(),
         }
     }
@@ -206,6 +202,10 @@ impl Guest for Sandboxed {
 
     fn set_now(&mut self, now: f64) {
         self.instance.set_now(now);
+    }
+
+    fn memory(&self) -> usize {
+        self.instance.memory()
     }
 }
 

@@ -7,11 +7,14 @@
 //! happens on the caller's thread; with more, each shard is a thread, and the
 //! result is the same.
 
+mod account;
 mod guest;
 mod pick;
 mod shard;
 mod slot;
 mod supervise;
+#[cfg(test)]
+mod tests;
 mod ticks;
 
 use std::sync::Arc;
@@ -20,7 +23,9 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 
-pub use guest::{About, Guest, GuestSource, Sandboxed};
+use account::Meters;
+pub use account::{Account, Identity};
+pub use guest::{Guest, GuestSource, Sandboxed};
 use shard::Shard;
 pub use supervise::Budget;
 
@@ -102,8 +107,8 @@ pub struct Settings {
 /// All detectors at work.
 pub struct Detect {
     names: Vec<Arc<str>>,
-    detectors: Arc<Vec<Detector>>,
     interests: Arc<Interests>,
+    meters: Meters,
     work: Work,
     /// Interests of unknown kinds, for the log: detector and kind.
     pub unknown_interests: Vec<(Arc<str>, String)>,
@@ -142,6 +147,7 @@ impl Detect {
             .map(|detector| detector.name.clone())
             .collect();
         let detectors = Arc::new(detectors);
+        let meters = Meters::new(&detectors);
         let wishes = shard::interests(&detectors, &settings.host)?;
         let mut interests = Interests::default();
         let mut unknown_interests = Vec::new();
@@ -160,6 +166,7 @@ impl Detect {
                 detectors.clone(),
                 settings.clone(),
                 interests.clone(),
+                meters.clone(),
                 &wishes,
             )
         };
@@ -175,8 +182,8 @@ impl Detect {
         };
         Ok(Self {
             names,
-            detectors,
             interests,
+            meters,
             work,
             unknown_interests,
         })
@@ -194,9 +201,11 @@ impl Detect {
         &self.names
     }
 
-    /// What the detectors are, in the order of their names.
-    pub fn abouts(&self) -> impl Iterator<Item = About> {
-        self.detectors.iter().map(|it| it.source.about())
+    /// What each detector has done, in order. Of its faults nothing is known
+    /// here: they are in the events.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        self.meters.accounts()
     }
 
     /// What the detectors want, for the decoder.

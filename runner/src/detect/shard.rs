@@ -2,9 +2,11 @@
 //! monitors of these runs.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 
+use super::account::Meters;
 use super::guest::Guest;
 use super::pick::{Scratch, deal};
 use super::slot::{Slot, Watched, facts};
@@ -53,6 +55,7 @@ pub(super) struct Shard {
     slots: Vec<Slot>,
     settings: Settings,
     interests: Arc<Interests>,
+    meters: Meters,
     /// Every run known so far.
     runs: Arc<Vec<Run>>,
     /// By detector: its part of the batch.
@@ -64,6 +67,7 @@ impl Shard {
         detectors: Arc<Vec<Detector>>,
         settings: Settings,
         interests: Arc<Interests>,
+        meters: Meters,
         wishes: &[Vec<Interest>],
     ) -> Self {
         let slots = wishes
@@ -75,6 +79,7 @@ impl Shard {
             slots,
             settings,
             interests,
+            meters,
             runs: Arc::default(),
             hands: wishes.iter().map(|_| Scratch::default()).collect(),
         }
@@ -245,7 +250,12 @@ impl Shard {
             )?;
             watched.defined = segment.metrics.len();
         }
-        let found = guest.observe(batch.run, &self.hands[number].columns(batch, from, to))?;
+        let columns = self.hands[number].columns(batch, from, to);
+        let rows = columns.steps.len();
+        let meters = &self.meters;
+        let found = metered(meters, number, rows, guest, |it| {
+            it.observe(batch.run, &columns)
+        })?;
         watched.rows += to - from;
         watched.calls += 1;
         if watched.rows >= SAVE_ROWS || watched.calls >= SAVE_CALLS {
@@ -328,7 +338,7 @@ impl Shard {
                 continue;
             };
             guest.set_now(at);
-            let found = guest.tick(run, at);
+            let found = metered(&self.meters, number, 0, guest, |it| it.tick(run, at));
             self.without_row(number, run, found, order, now, events);
         }
     }
@@ -368,7 +378,7 @@ impl Shard {
         )?;
         match (woken, &mut slot.guest) {
             (Ok(()), Some(guest)) => {
-                let found = guest.finish(id, outcome);
+                let found = metered(&self.meters, number, 0, guest, |it| it.finish(id, outcome));
                 slot.finished(id);
                 found
             }
@@ -400,6 +410,22 @@ impl Shard {
             what,
         }));
     }
+}
+
+/// Calls a guest, and counts the call, whatever comes of it.
+fn metered<T>(
+    meters: &Meters,
+    number: usize,
+    rows: usize,
+    guest: &mut Box<dyn Guest>,
+    call: impl FnOnce(&mut dyn Guest) -> T,
+) -> T {
+    let begin = Instant::now();
+    let result = call(guest.as_mut());
+    if let Some(meter) = meters.of(number) {
+        meter.call(begin, rows, guest.memory());
+    }
+    result
 }
 
 /// Announces the metrics from `known` on that this detector asked for.

@@ -47,7 +47,8 @@ impl Ledger {
     pub fn forget(&self, before: i64) -> Result<u64> {
         let old: bool = self.read(|connection| {
             let query = "SELECT EXISTS (SELECT 1 FROM alert WHERE made < ?1)
-                         OR EXISTS (SELECT 1 FROM run WHERE seen < ?1)";
+                         OR EXISTS (SELECT 1 FROM run WHERE seen < ?1)
+                         OR EXISTS (SELECT 1 FROM detector WHERE updated < ?1)";
             Ok(connection.query_row(query, [before], |row| row.get(0))?)
         })?;
         if !old {
@@ -63,6 +64,7 @@ impl Ledger {
             tx.execute("DELETE FROM muted WHERE last_at < ?1", [before])?;
             tx.execute("DELETE FROM silence WHERE removed < ?1", [before])?;
             tx.execute("DELETE FROM run WHERE seen < ?1", [before])?;
+            tx.execute("DELETE FROM detector WHERE updated < ?1", [before])?;
             Ok(alerts as u64)
         })
     }

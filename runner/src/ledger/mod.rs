@@ -7,6 +7,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod deliveries;
+mod detectors;
 mod filesystem;
 pub mod history;
 pub(crate) mod outbox;
@@ -27,6 +28,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::alerts::Muted;
 pub use self::deliveries::{Delivery, NewDelivery, Remaining, Standing};
+pub use self::detectors::DetectorRow;
 pub use self::outbox::{Again, Leased, SinkState, Taken};
 pub use self::queries::{Attempt, Filter, MutedRow, RunRow, Told, Written};
 pub use self::sql::Table;

@@ -182,6 +182,26 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (metric, chunk)
     ) STRICT, WITHOUT ROWID;
 
+    -- What a detector did in one watch, and what it cost.
+    CREATE TABLE detector (
+        owner TEXT NOT NULL, -- the process that watches
+        name TEXT NOT NULL,
+        version TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        summary TEXT NOT NULL,
+        project TEXT, -- of the run that came last
+        run TEXT,
+        calls INTEGER NOT NULL,
+        rows INTEGER NOT NULL,
+        nanos INTEGER NOT NULL, -- that the calls took
+        memory INTEGER NOT NULL, -- bytes, at most
+        faults INTEGER NOT NULL,
+        last_fault TEXT,
+        quarantined INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        PRIMARY KEY (owner, name)
+    ) STRICT, WITHOUT ROWID;
+
     -- Every value, for questions in SQL. The function is runwatch's own.
     CREATE VIEW history AS
         SELECT r.project, r.run, m.source AS metric, p.value ->> 0 AS step,

@@ -26,8 +26,7 @@ pub use self::markdown::markdown;
 pub use self::sarif::sarif;
 use crate::alert::{Alert, Severity, State};
 use crate::decode::Tally;
-use crate::detect::About;
-use crate::pipeline::Faults;
+use crate::detect::Account;
 use crate::view;
 
 /// What a review found.
@@ -210,24 +209,23 @@ pub struct Detector {
     pub updated: Option<view::Time>,
 }
 
-impl Detector {
-    /// A detector and what went wrong with it.
-    #[must_use]
-    pub fn new(name: &str, about: About, faults: Faults) -> Self {
+impl From<Account> for Detector {
+    fn from(account: Account) -> Self {
+        let identity = account.identity;
         Self {
-            name: name.to_owned(),
-            version: about.version,
-            digest: about.digest,
-            summary: about.summary,
+            name: account.name,
+            version: identity.version,
+            digest: identity.digest,
+            summary: identity.summary,
             project: None,
             run: None,
             calls: 0,
             rows: 0,
             time_ms: 0,
             memory_bytes: 0,
-            faults: faults.count,
-            last_fault: faults.last,
-            quarantined: faults.quarantined,
+            faults: account.faults,
+            last_fault: account.last_fault,
+            quarantined: account.quarantined,
             updated: None,
         }
     }
