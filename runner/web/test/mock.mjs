@@ -97,7 +97,7 @@ export async function startMock({ empty = false, writable = true, port = 0 } = {
         break;
       case "/api/resend":
         for (const delivery of state.deliveries) {
-          if (delivery.state === "dead" && (delivery.sink === body.sink || delivery.id === body.delivery)) delivery.state = "waiting";
+          if (["dead", "expired"].includes(delivery.state) && (delivery.sink === body.sink || delivery.id === body.delivery)) delivery.state = "pending";
         }
         break;
       default:
@@ -190,7 +190,7 @@ function everything() {
   ];
   const alerts = [...makeAlerts("gpt-small-lr1e-3", 4000, 0), ...makeAlerts("gpt-small-lr3e-4", 20_000, 40)];
   alerts.push(makeAlert(80, { run: hostile, project: "rlhf", title: hostile, step: 250, first_step: 250, acknowledged: { by: "ada", at: time(9000), comment: hostile, silence: 3 } }));
-  const deliveries = alerts.slice(-24).flatMap((alert, n) => [makeDelivery(2 * n, alert, "team-chat", n % 9 === 4 ? "dead" : "delivered"), makeDelivery(2 * n + 1, alert, "pager", n > 20 ? "waiting" : n % 5 ? "skipped" : "delivered")]);
+  const deliveries = alerts.slice(-24).flatMap((alert, n) => [makeDelivery(2 * n, alert, "team-chat", n % 9 === 4 ? "dead" : n % 9 === 7 ? "accepted" : "delivered"), makeDelivery(2 * n + 1, alert, "pager", n > 20 ? "pending" : n % 5 ? "suppressed" : n % 2 ? "expired" : "held")]);
   return {
     runs,
     alerts,
@@ -228,13 +228,13 @@ function makeDelivery(n, alert, sink, state) {
     severity: alert.severity,
     title: alert.title,
     sink,
-    notice: alert.state === "resolved" ? "resolved" : "new",
+    notice: alert.state === "resolved" ? "ended" : "new",
     state,
-    reason: state === "skipped" ? "severity below the route's" : null,
+    reason: { suppressed: "silence s-1", held: "silence s-1", expired: "too old" }[state] ?? null,
     made: alert.made,
-    done: state === "waiting" ? null : alert.made,
+    done: ["pending", "held"].includes(state) ? null : alert.made,
     error: dead ? "status 503 Service Unavailable, five times" : null,
-    attempts: state === "skipped" ? [] : Array.from({ length: dead ? 5 : 1 }, (_, k) => ({ at: alert.made, took_ms: 84 + k * 220, outcome: dead ? "failed" : state === "waiting" ? "failed" : "delivered", error: dead ? "status 503 Service Unavailable" : null })),
+    attempts: ["suppressed", "held", "expired"].includes(state) ? [] : Array.from({ length: dead ? 5 : 1 }, (_, k) => ({ at: alert.made, took_ms: 84 + k * 220, outcome: dead || state === "pending" ? "failed" : "delivered", error: dead ? "status 503 Service Unavailable" : null })),
   };
 }
 

@@ -3,6 +3,7 @@ import { duration, plural } from "../format";
 import { link } from "../router";
 import type { Delivery } from "../types";
 import { Badge, Time } from "./bits";
+import { canResend, State } from "./delivery-state";
 
 interface Props {
   deliveries: Delivery[];
@@ -35,7 +36,7 @@ export function Deliveries({ deliveries, brief, onResend }: Props) {
           {deliveries.map((delivery) => (
             <tr key={delivery.id} data-delivery={delivery.id}>
               <td data-label="state">
-                <span class={`delivery ${delivery.state}`}>{delivery.state}</span>
+                <State state={delivery.state} />
                 {delivery.reason && <span class="note">{delivery.reason}</span>}
               </td>
               <td data-label="sink" class="name">{delivery.sink}</td>
@@ -61,7 +62,7 @@ export function Deliveries({ deliveries, brief, onResend }: Props) {
               </td>
               {onResend && (
                 <td class="act">
-                  {delivery.state === "dead" && (
+                  {canResend(delivery.state) && (
                     <button type="button" onClick={() => onResend(delivery)} data-act="resend">
                       Send again
                     </button>

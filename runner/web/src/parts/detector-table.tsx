@@ -90,7 +90,7 @@ function Faults({ detector }: { detector: Detector }) {
     <span class="stack">
       <span>
         {detector.faults === 0 ? <span class="quiet">none</span> : <span class="delivery waiting">{count(detector.faults)}</span>}{" "}
-        {detector.quarantined && <span class="delivery dead">quarantined</span>}
+        {detector.quarantined && <span class="delivery bad">quarantined</span>}
       </span>
       {detector.last_fault && <span class="note">{detector.last_fault}</span>}
     </span>

@@ -5,6 +5,7 @@ import { count } from "../format";
 import { useLive, useThrottled } from "../live";
 import { Empty, Loading, Problem, Time } from "../parts/bits";
 import { Deliveries } from "../parts/deliveries";
+import { deliveryStates } from "../parts/delivery-state";
 import { type Place, replaceQuery } from "../router";
 import type { Delivery, Sink } from "../types";
 
@@ -33,7 +34,6 @@ export function DeliveriesView({ place, writable }: { place: Place; writable: bo
       setFailed(asFailure(error));
     }
   };
-  const states = [...new Set(["waiting", "delivered", "dead", ...(state ? [state] : []), ...(found.data?.deliveries ?? []).map((delivery) => delivery.state)])];
   return (
     <>
       <h1>Deliveries</h1>
@@ -58,9 +58,9 @@ export function DeliveriesView({ place, writable }: { place: Place; writable: bo
             State{" "}
             <select value={state} onChange={(event) => replaceQuery(place, { state: event.currentTarget.value })} data-filter="state">
               <option value="">all</option>
-              {states.map((name) => (
+              {deliveryStates.map((name) => (
                 <option value={name} key={name}>
-                  {name === "dead" ? "dead letters" : name}
+                  {name === "dead" ? "dead (dead letters)" : name}
                 </option>
               ))}
             </select>
@@ -152,7 +152,7 @@ function Standing({ sink }: { sink: Sink }) {
   if (sink.broken) {
     return (
       <>
-        <span class="delivery dead">broken</span> <span class="note">{sink.broken}</span>
+        <span class="delivery bad">broken</span> <span class="note">{sink.broken}</span>
       </>
     );
   }
@@ -168,7 +168,7 @@ function Standing({ sink }: { sink: Sink }) {
   }
   return (
     <>
-      <span class="delivery delivered">works</span>
+      <span class="delivery good">works</span>
       {sink.failures > 0 && <span class="note">{count(sink.failures)} failures in a row</span>}
     </>
   );

@@ -49,7 +49,7 @@ export function RunsView({ place }: { place: Place }) {
       {runs.length === 0 ? (
         <Empty title="No runs yet.">
           <p>
-            Watch one: <code>python train.py | runwatch watch</code>. It appears here with its first records.
+            Watch one: <code>python -u train.py 2&gt;&amp;1 | runwatch</code>. It appears here with its first records.
           </p>
         </Empty>
       ) : (

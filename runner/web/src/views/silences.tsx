@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { asFailure, type Failure, get, post, useFetched } from "../api";
 import { useLive } from "../live";
 import { Empty, Loading, Problem, Time } from "../parts/bits";
+import { State } from "../parts/delivery-state";
 import { localTime } from "../format";
 import type { Silence } from "../types";
 
@@ -52,7 +53,7 @@ export function SilencesView({ writable }: { writable: boolean }) {
             {data.silences.map((silence) => (
               <tr key={silence.id} class={silence.state} data-silence={silence.id}>
                 <td data-label="state">
-                  <span class={`delivery ${silence.state}`}>{silence.state}</span>
+                  <State state={silence.state} />
                 </td>
                 <td data-label="silenced" class="wide bare figure">
                   {silence.matchers}
