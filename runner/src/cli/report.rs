@@ -96,7 +96,11 @@ impl Reports {
     }
 
     /// Writes them; false: one could not be written, which has been said.
-    pub(super) fn write(&self, report: &Report) -> bool {
+    pub(super) fn write(&self, report: &Report, quiet: bool) -> bool {
+        if !quiet && !report.left_out.is_empty() {
+            let what = report.left_out.join(", ");
+            say(&format!("runwatch: left out of the report: {what}"));
+        }
         let mut fine = true;
         for (flag, path, form) in self.all() {
             let written = form(report).and_then(|text| put(path, &text));

@@ -135,14 +135,9 @@ pub(super) fn run(args: &Args) -> Outcome {
     if let Some(mut collector) = collector {
         collector.alerts(&out.alerts);
         collector.muted(&pipeline.take_muted());
-        let detectors = pipeline.accounts().into_iter().map(Detector::new);
+        let detectors = pipeline.accounts().into_iter().map(Detector::from);
         let report = collector.finish(detectors.collect(), left_out as u64);
-        out.deliver();
-        out.failed |= !args.reports.write(&report);
-        if !quiet && !report.left_out.is_empty() {
-            let what = report.left_out.join(", ");
-            say(&format!("runwatch: left out of the report: {what}"));
-        }
+        out.failed |= !args.reports.write(&report, quiet);
     }
     out.deliver();
     if !quiet {

@@ -218,7 +218,7 @@ impl Collector {
         Report {
             runs,
             skipped: self.skipped.items,
-            detectors: one_per_name(detectors),
+            detectors,
             left_out: missing.sentences(),
         }
     }
@@ -287,22 +287,6 @@ fn exception(segment: &Segment, batch: &RunBatch, text: &Text) -> Exception {
             .find(|(name, _)| name == "traceback")
             .map(|(_, text)| text.clone()),
     }
-}
-
-/// Detectors with several monitors are one.
-fn one_per_name(detectors: Vec<Detector>) -> Vec<Detector> {
-    let mut all: Vec<Detector> = Vec::new();
-    for detector in detectors {
-        match all.iter_mut().find(|known| known.name == detector.name) {
-            Some(known) => {
-                known.faults += detector.faults;
-                known.last_fault = known.last_fault.take().or(detector.last_fault);
-                known.quarantined |= detector.quarantined;
-            }
-            None => all.push(detector),
-        }
-    }
-    all
 }
 
 #[cfg(test)]

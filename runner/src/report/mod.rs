@@ -209,10 +209,8 @@ pub struct Detector {
     pub updated: Option<view::Time>,
 }
 
-impl Detector {
-    /// A detector and what went wrong with it.
-    #[must_use]
-    pub fn new(account: Account) -> Self {
+impl From<Account> for Detector {
+    fn from(account: Account) -> Self {
         let identity = account.identity;
         Self {
             name: account.name,

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{Collector, Detector, Report, Skipped};
+use super::{Collector, Report, Skipped};
 use crate::alert::{Alert, Severity};
 use crate::decode::Tally;
+use crate::detect::Account;
 use crate::record::{self, HISTORY, RunBatch, Segment, Text, Value};
 
 /// Texts that want to be something else.
@@ -66,9 +67,12 @@ pub(super) fn report(text: &str) -> Report {
         ..Tally::default()
     };
     collector.input(Skipped::new(text.to_owned(), &tally, Some(text.to_owned())));
-    let mut detector = Detector::new("loss-spike", Default::default(), Default::default());
-    detector.summary = text.to_owned();
-    collector.finish(vec![detector], 0)
+    let mut account = Account {
+        name: "loss-spike".to_owned(),
+        ..Account::default()
+    };
+    account.identity.summary = text.to_owned();
+    collector.finish(vec![account.into()], 0)
 }
 
 pub(super) fn alert(text: &str) -> Alert {
