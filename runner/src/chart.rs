@@ -200,21 +200,24 @@ fn steps(margin: usize, columns: usize, first: f64, last: f64) -> String {
     text
 }
 
-/// A number in five digits or so.
+/// A number in four digits or so.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-4..1e6).contains(&size) {
-        return format!("{value:.2e}");
+        let text = format!("{value:.2e}");
+        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{power}", without_zeros(digits));
     }
-    let digits = if size < 1.0 {
-        4.0
+    let digits = 3.0 - size.max(1e-4).log10().floor();
+    without_zeros(&format!("{value:.*}", digits.max(0.0) as usize)).to_owned()
+}
+
+/// Without zeros that say nothing.
+fn without_zeros(digits: &str) -> &str {
+    if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.')
     } else {
-        3.0 - size.log10().floor()
-    };
-    let text = format!("{value:.*}", digits.max(0.0) as usize);
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+        digits
     }
 }
 

@@ -84,6 +84,26 @@ fn json_lines_are_strict_and_can_be_imported_again() {
     );
 }
 
+#[test]
+fn the_samples_of_a_step_stay_together() {
+    let place = Place::new();
+    let log =
+        "{\"step\": 1, \"loss\": 1, \"rewards\": [1, 2, 3]}\n{\"step\": 2, \"rewards\": [4]}\n";
+    let log = place.log("grpo.jsonl", log);
+    place.import(&log, "imported 1 run: 2 records, 2 metrics, 0 alerts");
+    let csv = text(&place, "");
+    let list = "default,grpo,1,,,1.0,\"[1.0,2.0,3.0]\"\r\ndefault,grpo,2,,,,4.0\r\n";
+    assert!(csv.ends_with(list), "{csv}");
+    let file = place.path("all.jsonl");
+    export(&place, "--output")
+        .argument(&file)
+        .any_stderr()
+        .run();
+    let other = Place::new();
+    other.import(&file, "imported 1 run: 2 records, 2 metrics, 0 alerts");
+    assert_eq!(text(&other, ""), csv);
+}
+
 fn rows(path: &Path) -> Vec<Row> {
     let file = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
     let rows = file.get_row_iter(None).unwrap();

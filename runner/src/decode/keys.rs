@@ -181,7 +181,10 @@ impl Keys {
             let wanted = self.interests.metric(shown);
             key.all = wanted.all;
             key.edges = wanted.edges;
-            key.samples = names::SAMPLES.contains(&shown);
+            // Also as an export has them.
+            let bare = printed.strip_prefix("metrics/").unwrap_or(&printed);
+            let bare = self.names.canonical(bare).unwrap_or(bare);
+            key.samples = names::SAMPLES.contains(&bare);
             key.label = self.interests.label(&printed);
             key.indifferent = key.role == Role::Value && wanted.all == 0;
             key.metric = self.metrics.len() as MetricId;

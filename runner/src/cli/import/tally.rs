@@ -1,5 +1,6 @@
 //! What came in, in a sentence.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alert::Alert;
@@ -22,9 +23,10 @@ impl Imported {
     /// Takes note of a run before anything is added to it.
     pub(super) fn before(&mut self, run: &Run, ledger: &Ledger) -> Result<()> {
         let name = (run.project.to_string(), run.run.to_string());
-        if !self.runs.contains_key(&name) {
-            let rows = ledger.span(&name.0, &name.1)?.map_or(0, |span| span.rows);
-            self.runs.insert(name, rows);
+        if let Entry::Vacant(place) = self.runs.entry(name) {
+            let (project, run) = place.key();
+            let rows = ledger.span(project, run)?.map_or(0, |span| span.rows);
+            place.insert(rows);
         }
         Ok(())
     }
