@@ -156,7 +156,12 @@ fn summary(ledger: &Ledger, run: &Run, metric: &view::Metric) -> Result<Summary,
         .unwrap_or_default();
     let finite = || points.iter().map(|it| it.value).filter(|it| it.is_finite());
     let number = finite().count() as f64;
-    let mean = (number > 0.0).then(|| finite().sum::<f64>() / number);
+    let (low, high) = (finite().reduce(f64::min), finite().reduce(f64::max));
+    // Between them, which rounding must not change.
+    let mean = low.zip(high).map(|(low, high)| {
+        let mean = finite().sum::<f64>() / number;
+        mean.max(low).min(high)
+    });
     let std = mean.map(|mean| {
         let squares: f64 = finite().map(|value| (value - mean).powi(2)).sum();
         (squares / number).sqrt()
@@ -165,7 +170,7 @@ fn summary(ledger: &Ledger, run: &Run, metric: &view::Metric) -> Result<Summary,
     Ok(Summary {
         min: metric.min,
         max: metric.max,
-        mean: mean.filter(|mean| mean.is_finite()),
+        mean,
         std: std.filter(|std| std.is_finite()),
         first: metric.first,
         last: metric.last,

@@ -88,9 +88,11 @@ impl Filters {
     /// must be there.
     pub(super) fn unlimited(&self, ledger: &Ledger) -> Result<Filter, Failure> {
         let scope = self.scope();
-        let project = scope.project(ledger)?;
-        if scope.run.is_some() {
-            scope.runs(ledger, project.as_deref())?;
+        let mut project = scope.project(ledger)?;
+        if scope.run.is_some()
+            && let [one] = scope.runs(ledger, project.as_deref())?.as_slice()
+        {
+            project = Some(one.project.clone());
         }
         let now = wall_clock();
         Ok(Filter {
@@ -164,27 +166,31 @@ impl Scope {
         ledger: &Ledger,
         project: Option<&str>,
     ) -> Result<Vec<view::Run>, Failure> {
-        let unread = |error: LedgerError| unreadable(&error);
-        if let (Some(project), Some(run)) = (project, &self.run)
-            && let Some(found) = view::run(ledger, project, run).map_err(unread)?
-        {
-            return Ok(vec![found]);
-        }
-        let all = view::runs(ledger, project).map_err(unread)?;
         let Some(name) = &self.run else {
-            return Ok(all);
+            return view::runs(ledger, project).map_err(|error| unreadable(&error));
         };
-        let (found, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.run == *name);
+        let found = named(ledger, project, name).map_err(|error| unreadable(&error))?;
         if !found.is_empty() {
             return Ok(found);
         }
+        let all = view::runs(ledger, project).map_err(|error| unreadable(&error))?;
         let place = project.map_or_else(
             || "in the ledger".to_owned(),
             |project| format!("in the project `{project}`"),
         );
-        let names = others.iter().map(|run| run.run.as_str());
+        let names = all.iter().map(|run| run.run.as_str());
         Err(missing("run", name, &place, names))
     }
+}
+
+/// The runs of this name, in one project or in all.
+fn named(ledger: &Ledger, project: Option<&str>, run: &str) -> Result<Vec<view::Run>, LedgerError> {
+    let projects = match project {
+        Some(project) => vec![project.to_owned()],
+        None => ledger.projects()?,
+    };
+    let find = |project: &String| view::run(ledger, project, run).transpose();
+    projects.iter().filter_map(find).collect()
 }
 
 /// A metric of a run by its printed or its canonical name.

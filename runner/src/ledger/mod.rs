@@ -32,7 +32,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use self::alerts::Muted;
 pub use self::deliveries::{Delivery, NewDelivery, Remaining, Standing};
 pub use self::outbox::{Again, Leased, SinkState, Taken};
-pub use self::queries::{Attempt, Filter, MutedRow, RunRow, Told, Written};
+pub use self::queries::{Attempt, Filter, MutedRow, RunRow, Told};
 pub use self::search::Search;
 pub use self::sinks::SinkRow;
 pub use self::sql::Table;

@@ -1,4 +1,4 @@
-//! What a user asks of a ledger: alerts, deliveries, what was muted, runs.
+//! What a user asks of a ledger: deliveries, what was muted, runs by detector.
 //! Looking changes nothing, and makes no ledger where there is none.
 
 use std::path::Path;
@@ -9,8 +9,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 use serde::{Serialize, Serializer};
 
-use super::{BUSY, Ledger, LedgerError, Result, alerts, history, schema};
-use crate::alert::{Alert, Severity};
+use super::{BUSY, Ledger, LedgerError, Result, history, schema};
+use crate::alert::Severity;
 
 /// Which of them are meant. What is not said does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,15 +34,6 @@ pub struct Filter {
     pub state: Option<String>,
     /// At most so many, the newest.
     pub limit: usize,
-}
-
-/// An alert, and when it was written down.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Written {
-    /// The alert.
-    pub alert: Alert,
-    /// In milliseconds since 1970.
-    pub made: i64,
 }
 
 /// A delivery with all that was tried.
@@ -183,28 +174,6 @@ impl Ledger {
             path: Some(path.to_owned()),
             note: None,
         })
-    }
-
-    /// Alerts, the newest last.
-    ///
-    /// # Errors
-    ///
-    /// If the ledger cannot be read.
-    pub fn find_alerts(&self, filter: &Filter) -> Result<Vec<Written>> {
-        let which = Which::alerts(filter);
-        let query = format!(
-            "SELECT a.body, a.made FROM alert a WHERE {} ORDER BY a.seq DESC",
-            which.text
-        );
-        let rows = self.newest(&query, which, filter.limit, |row| {
-            Ok((row.get::<_, String>(0)?, row.get(1)?))
-        })?;
-        rows.into_iter()
-            .map(|(body, made)| {
-                let alert = alerts::read_alert(&body)?;
-                Ok(Written { alert, made })
-            })
-            .collect()
     }
 
     /// Deliveries with their attempts, the newest last.

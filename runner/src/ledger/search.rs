@@ -52,13 +52,27 @@ impl Ledger {
             }
         };
         let text = |text: Option<&str>| text.map(|text| Value::from(text.to_owned()));
-        and("project = ?", text(search.project));
+        // Of a whole project the newest are found by going back, not by its index.
+        let project = match search.run {
+            Some(_) => "project = ?",
+            None => "+project = ?",
+        };
+        and(project, text(search.project));
         and("run = ?", text(search.run));
         and("detector = ?", text(search.detector));
         and("severity >= ?", search.level.map(|it| (it as i64).into()));
         and("firing = ?", search.firing.map(|it| i64::from(it).into()));
         and("made >= ?", search.since.map(Value::from));
         and("made < ?", search.until.map(Value::from));
+        // Numbers rise with time: what is older or newer is not looked at.
+        and(
+            "seq >= (SELECT min(seq) FROM alert INDEXED BY alert_by_age WHERE made >= ?)",
+            search.since.map(Value::from),
+        );
+        and(
+            "seq <= (SELECT max(seq) FROM alert INDEXED BY alert_by_age WHERE made < ?)",
+            search.until.map(Value::from),
+        );
         and("seq < ?", search.before.map(Value::from));
         and("seq > ?", search.after.map(Value::from));
         // A line between them, so that nothing is found across two.

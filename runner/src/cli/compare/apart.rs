@@ -161,9 +161,9 @@ mod tests {
 
     #[test]
     fn a_leap_is_found_where_it_is() {
-        let leap = |step| if step >= 600 { 1.0 } else { 0.0 };
+        let leap = |step: i64| if step >= 600 { 1.0 } else { 0.0 };
         assert_eq!(parted(verdict(&pairs(1000, 1, leap))), (600, Some(true)));
-        let fall = |step| if step >= 600 { -1.0 } else { 0.0 };
+        let fall = |step: i64| if step >= 600 { -1.0 } else { 0.0 };
         assert_eq!(parted(verdict(&pairs(1000, 1, fall))), (600, Some(false)));
     }
 
@@ -179,7 +179,8 @@ mod tests {
     fn a_spike_is_no_parting_and_ends_none() {
         let spike = |step| if (500..502).contains(&step) { 9.0 } else { 0.0 };
         assert_eq!(verdict(&pairs(1000, 3, spike)), Verdict::Unclear);
-        let leap = |step| f64::from(u8::from(step >= 200)) - 4.0 * f64::from(u8::from(step == 700));
+        let leap =
+            |step: i64| f64::from(u8::from(step >= 200)) - 4.0 * f64::from(u8::from(step == 700));
         assert_eq!(parted(verdict(&pairs(1000, 3, leap))).0, 200);
     }
 
@@ -191,7 +192,7 @@ mod tests {
                 Verdict::Unclear,
                 "{seed}"
             );
-            let wander = |step| (step as f64 / 40.0).sin();
+            let wander = |step: i64| (step as f64 / 40.0).sin();
             assert_eq!(
                 verdict(&pairs(300, seed, wander)),
                 Verdict::Unclear,

@@ -97,6 +97,9 @@ struct Parted {
     /// Whether it is `above` or `below` the first from there on; null if one of
     /// them has no number.
     side: Option<&'static str>,
+    /// The step from which on only one of them has a number, if it is so at
+    /// the end.
+    only_one_from: Option<i64>,
 }
 
 /// The value at each step; of several ranks, their mean.
@@ -305,7 +308,17 @@ fn held_against(first: &Values, run: &Run, values: &Values) -> Parted {
         verdict,
         from_step,
         side: above.map(|above| if above { "above" } else { "below" }),
+        only_one_from: pairs
+            .iter()
+            .rev()
+            .take_while(only_one)
+            .last()
+            .map(|it| it.step),
     }
+}
+
+fn only_one(pair: &&Pair) -> bool {
+    pair.first.is_finite() != pair.second.is_finite()
 }
 
 fn text(comparison: &Comparison) -> String {
@@ -371,15 +384,20 @@ fn about(compared: &Compared, runs: &[Named]) -> String {
 
 fn said(parted: &Parted, run: &str, first: &str) -> String {
     let common = count(parted.common_steps as u64, "common step", "common steps");
-    match (parted.from_step, parted.side) {
+    let mut text = match (parted.from_step, parted.side) {
         (Some(step), Some(side)) => format!("{run} stays {side} {first} from step {step} on."),
-        (Some(step), None) => {
-            format!("From step {step} on only one of {run} and {first} has a number.")
-        }
+        // What is said below is all.
+        (Some(_), None) => String::new(),
         _ if parted.verdict == "same" => format!("{run} has the values of {first} ({common})."),
         _ if parted.verdict == "too few steps" => {
             format!("{run} and {first}: not told apart, there are too few steps ({common}).")
         }
         _ => format!("{run} and {first} are not told apart ({common})."),
+    };
+    if let Some(step) = parted.only_one_from {
+        let only = format!("From step {step} on only one of {run} and {first} has a number.");
+        let gap = if text.is_empty() { "" } else { " " };
+        text.push_str(&format!("{gap}{only}"));
     }
+    text
 }

@@ -138,27 +138,25 @@ pub(super) fn metric(args: &Metric) -> Outcome {
     let window = args.place.window()?;
     let run = args.scope.the_run(&ledger)?;
     let metric = scope::metric(&ledger, &run, &args.metric)?.name;
-    let values = values(&ledger, &run, &metric, &window)?;
-    let from = values
-        .len()
-        .saturating_sub(args.limit.unwrap_or(usize::MAX));
-    let values = values.get(from..).unwrap_or(&values);
+    let most = args.limit.unwrap_or(usize::MAX);
+    let values = values(&ledger, &run, &metric, &window, most)?;
     if args.form.json {
         let (project, run) = (&run.project, &run.run);
         print(&document(&Document {
             project,
             run,
             metric: &metric,
-            values,
+            values: &values,
         })?);
     } else if args.form.json_lines {
-        print(&lines(values)?);
+        print(&lines(&values)?);
     } else if values.is_empty() {
         say("no values found");
     } else {
-        let mut table = Table::new(columns());
-        for value in values {
-            table.row(cells(value));
+        let ranks = values.iter().any(|value| value.rank.is_some());
+        let mut table = Table::new(columns(ranks));
+        for value in &values {
+            table.row(cells(value, ranks));
         }
         print(&table.text());
     }
@@ -196,7 +194,7 @@ pub(super) fn snapshot(args: &Snapshot) -> Outcome {
     let run = args.scope.the_run(&ledger)?;
     let mut metrics = Vec::new();
     for metric in scope::metrics(&ledger, &run)? {
-        let values = values(&ledger, &run, &metric.name, &window)?;
+        let values = values(&ledger, &run, &metric.name, &window, usize::MAX)?;
         if !values.is_empty() {
             metrics.push((metric.name, values));
         }
@@ -225,10 +223,11 @@ pub(super) fn snapshot(args: &Snapshot) -> Outcome {
         say("no values found");
     } else {
         let names = [Column::text("metric")].into_iter();
-        let mut table = Table::new(names.chain(columns()));
+        let ranks = all().any(|line| line.value.rank.is_some());
+        let mut table = Table::new(names.chain(columns(ranks)));
         for line in all() {
             let name = line.metric.to_owned();
-            table.row([name].into_iter().chain(cells(line.value)));
+            table.row([name].into_iter().chain(cells(line.value, ranks)));
         }
         print(&table.text());
     }
@@ -240,30 +239,33 @@ fn values(
     run: &view::Run,
     metric: &str,
     window: &Window,
+    most: usize,
 ) -> Result<Vec<Value>, Failure> {
     let points = ledger
-        .points(&run.project, &run.run, metric, window)
+        .last_points(&run.project, &run.run, metric, window, most)
         .map_err(|error| unreadable(&error))?;
     Ok(points.into_iter().flatten().map(Value::from).collect())
 }
 
-fn columns() -> [Column; 4] {
-    [
-        Column::number("step"),
-        Column::whole("time"),
-        Column::number("rank"),
-        Column::number("value"),
-    ]
+/// The columns of a value; that of the ranks only where there are some.
+fn columns(ranks: bool) -> Vec<Column> {
+    let mut columns = vec![Column::number("step"), Column::whole("time")];
+    if ranks {
+        columns.push(Column::number("rank"));
+    }
+    columns.push(Column::number("value"));
+    columns
 }
 
-fn cells(value: &Value) -> [String; 4] {
-    let rank = value.rank.map(|rank| rank.to_string());
-    [
-        value.step.to_string(),
-        value.timestamp.text().unwrap_or_default(),
-        rank.unwrap_or_default(),
-        number(value.value.0),
-    ]
+fn cells(value: &Value, ranks: bool) -> Vec<String> {
+    let time = value.timestamp.text().unwrap_or_default();
+    let mut cells = vec![value.step.to_string(), time];
+    if ranks {
+        let rank = value.rank.map(|rank| rank.to_string());
+        cells.push(rank.unwrap_or_default());
+    }
+    cells.push(number(value.value.0));
+    cells
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(in crate::cli) fn run(args: &Args) -> Outcome {
     let filters = &args.filters;
     let form = args.form;
     let filter = filters.filter(&ledger, form.json || form.json_lines)?;
-    let (mut alerts, more) = find(&ledger, &filter, 0, filter.limit)?;
+    let (mut alerts, more) = find(&ledger, &filter, None, filter.limit)?;
     alerts.reverse();
     let items = alerts.as_slice();
     let found = Found {
@@ -77,7 +77,7 @@ pub(in crate::cli) fn run(args: &Args) -> Outcome {
 fn find(
     ledger: &Ledger,
     filter: &Filter,
-    after: i64,
+    after: Option<i64>,
     limit: usize,
 ) -> Result<(Vec<Alert>, bool), Failure> {
     let which = view::Filter {
@@ -87,7 +87,7 @@ fn find(
         level: filter.level,
         since: filter.since,
         until: filter.until,
-        after: Some(after),
+        after,
         ..view::Filter::default()
     };
     view::alerts(ledger, &which, limit).map_err(|error| unreadable(&error))
@@ -113,8 +113,8 @@ fn follow(args: &Args, ledger: &Ledger) -> Outcome {
     };
     let mut version = changed(ledger)?;
     // Whatever they are about, so that those before are not looked at again.
-    let (any, _) = find(ledger, &Filter::default(), 0, 1)?;
-    let (alerts, _) = find(ledger, &filter, 0, first)?;
+    let (any, _) = find(ledger, &Filter::default(), None, 1)?;
+    let (alerts, _) = find(ledger, &filter, None, first)?;
     let newest = any.iter().chain(&alerts).map(|alert| alert.seq).max();
     let mut last = newest.unwrap_or(0);
     let mut wanted = show(&alerts)?;
@@ -125,7 +125,7 @@ fn follow(args: &Args, ledger: &Ledger) -> Outcome {
             continue;
         }
         version = now;
-        let (alerts, _) = find(ledger, &filter, last, usize::MAX)?;
+        let (alerts, _) = find(ledger, &filter, Some(last), usize::MAX)?;
         if let Some(newest) = alerts.first() {
             last = newest.seq;
             wanted = show(&alerts)?;
@@ -191,10 +191,10 @@ impl<'a> Row<'a> {
                 true => format!("{}\nWhat to do: {}", alert.message, alert.recommendation),
                 false => alert.message.clone(),
             },
-            level: match (fires, alert.severity) {
-                (true, Severity::Critical) => "error",
-                (true, Severity::Warning) => "warn",
-                _ => "info",
+            level: match alert.severity {
+                Severity::Critical => "error",
+                Severity::Warning => "warn",
+                Severity::Info => "info",
             },
             step: alert.step,
             id: &alert.id,

@@ -105,7 +105,7 @@ fn counted(ledger: &Ledger, filter: &Filter, runs: Vec<Run>) -> Result<Vec<Run>,
     Ok(such.collect())
 }
 
-fn columns() -> [Column; 11] {
+fn columns() -> [Column; 10] {
     [
         Column::whole("last"),
         Column::text("project"),
@@ -116,7 +116,6 @@ fn columns() -> [Column; 11] {
         Column::number("critical"),
         Column::number("warning"),
         Column::number("info"),
-        Column::number("resolved"),
         Column::number("muted"),
     ]
 }
@@ -126,7 +125,7 @@ fn cells(run: &Run) -> Vec<String> {
         critical,
         warning,
         info,
-        resolved,
+        ..
     } = run.alerts;
     let last = run.last_activity.map(|last| times::show(last.0));
     let mut cells = vec![
@@ -137,6 +136,6 @@ fn cells(run: &Run) -> Vec<String> {
         run.rows.to_string(),
         step(run.last_step),
     ];
-    cells.extend([critical, warning, info, resolved, run.muted].map(|it| it.to_string()));
+    cells.extend([critical, warning, info, run.muted].map(|it| it.to_string()));
     cells
 }

@@ -181,6 +181,22 @@ impl Ledger {
         metric: &str,
         window: &Window,
     ) -> Result<Option<Vec<Point>>> {
+        self.last_points(project, run, metric, window, usize::MAX)
+    }
+
+    /// The same, but no more than so many, the last of them.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub fn last_points(
+        &self,
+        project: &str,
+        run: &str,
+        metric: &str,
+        window: &Window,
+        most: usize,
+    ) -> Result<Option<Vec<Point>>> {
         self.read(|connection| {
             let id: Option<i64> = connection
                 .prepare_cached(
@@ -190,19 +206,26 @@ impl Ledger {
                 )?
                 .query_row([project, run, metric], |row| row.get(0))
                 .optional()?;
-            id.map(|id| points(connection, id, window)).transpose()
+            id.map(|id| points(connection, id, window, most))
+                .transpose()
         })
     }
 }
 
-fn points(connection: &Connection, metric: i64, window: &Window) -> Result<Vec<Point>> {
+/// The last points of a metric in a window, at most so many.
+fn points(
+    connection: &Connection,
+    metric: i64,
+    window: &Window,
+    most: usize,
+) -> Result<Vec<Point>> {
     let steps = window.steps.as_ref();
     let times = window.times.as_ref();
     let mut query = connection.prepare_cached(
         "SELECT c.rows, c.steps, c.times, c.ranks, s.places, s.data
          FROM series s JOIN chunk c ON c.id = s.chunk WHERE s.metric = ?1
          AND (?2 IS NULL OR c.high_step >= ?2 AND c.low_step <= ?3)
-         AND (?4 IS NULL OR c.high_time >= ?4 AND c.low_time <= ?5) ORDER BY s.chunk",
+         AND (?4 IS NULL OR c.high_time >= ?4 AND c.low_time <= ?5) ORDER BY s.chunk DESC",
     )?;
     let mut rows = query.query(params![
         metric,
@@ -211,24 +234,37 @@ fn points(connection: &Connection, metric: i64, window: &Window) -> Result<Vec<P
         times.map(|times| times.start()),
         times.map(|times| times.end())
     ])?;
-    let mut points = Vec::new();
-    while let Some(row) = rows.next()? {
-        let axis = axis(row, 0)?;
-        let column = column(row, 4, axis.steps.len())?;
-        for (at, value) in column.rows.iter().zip(&column.values) {
-            let at = usize::from(*at);
-            let (step, time) = (axis.steps.get(at), axis.times.get(at));
-            if let (Some(&step), Some(&time)) = (step, time)
-                && window.has(step, time)
-            {
-                let rank = axis.ranks.get(at).copied().unwrap_or(NO_RANK);
-                points.push(Point {
-                    step,
-                    time,
-                    rank,
-                    value: *value,
-                });
-            }
+    let mut chunks = Vec::new();
+    let mut found = 0;
+    while found < most
+        && let Some(row) = rows.next()?
+    {
+        let points = of_chunk(row, window)?;
+        found += points.len();
+        chunks.push(points);
+    }
+    let all = chunks.into_iter().rev().flatten();
+    Ok(all.skip(found.saturating_sub(most)).collect())
+}
+
+/// The points of a chunk that are in a window.
+fn of_chunk(row: &Row<'_>, window: &Window) -> Result<Vec<Point>> {
+    let axis = axis(row, 0)?;
+    let column = column(row, 4, axis.steps.len())?;
+    let mut points = Vec::with_capacity(column.values.len());
+    for (at, value) in column.rows.iter().zip(&column.values) {
+        let at = usize::from(*at);
+        let (step, time) = (axis.steps.get(at), axis.times.get(at));
+        if let (Some(&step), Some(&time)) = (step, time)
+            && window.has(step, time)
+        {
+            let rank = axis.ranks.get(at).copied().unwrap_or(NO_RANK);
+            points.push(Point {
+                step,
+                time,
+                rank,
+                value: *value,
+            });
         }
     }
     Ok(points)

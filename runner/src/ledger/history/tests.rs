@@ -110,6 +110,25 @@ fn a_metric_is_found_by_its_printed_and_its_canonical_name() {
 }
 
 #[test]
+fn the_last_points_are_those_written_last() {
+    let ledger = Ledger::in_memory().unwrap();
+    let mut writer = writer(ROOMY);
+    let all = counting(0, 10_000);
+    writer.add(&ledger, &segment("stdin", 1, &all)).unwrap();
+    writer.flush(&ledger, 1000).unwrap();
+    let steps = |window: &Window, most: usize| -> Vec<i64> {
+        let points = ledger.last_points("p", "r", "loss", window, most).unwrap();
+        points.unwrap().iter().map(|point| point.step).collect()
+    };
+    let whole = Window::default();
+    for most in [0, 1, 5, 5000, 9999, 10_000, 20_000] {
+        let expected: Vec<i64> = (10_000 - most.min(10_000) as i64..10_000).collect();
+        assert_eq!(steps(&whole, most), expected, "{most}");
+    }
+    assert_eq!(steps(&Window::around(5000, 3), 2), [5002, 5003]);
+}
+
+#[test]
 fn a_window_is_of_steps_or_of_times_and_step_0_is_a_step() {
     let ledger = Ledger::in_memory().unwrap();
     let mut writer = writer(ROOMY);
