@@ -248,7 +248,7 @@ pub(super) static TOOLS: &[Tool] = &[
         title: "Compare runs",
         description: "Runs side by side, their metrics aligned by training step, each held against \
             the first: whether it is the same, stays apart (`from_step`, and above or below), or \
-            cannot be told apart from it. Use it to find out since when a run goes another way than \
+            cannot be told apart from it; `only_one_from`: since when only one has a number. Use it to find out since when a run goes another way than \
             an earlier one that went well; name that first. Of large runs name the metrics.",
         parameters: &[
             must(
