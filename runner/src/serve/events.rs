@@ -57,7 +57,7 @@ struct Change {
     runs: Vec<String>,
     /// Whether anything else did.
     other: bool,
-    /// There will be no more.
+    /// There will be no more on this connection.
     end: bool,
 }
 
@@ -120,7 +120,16 @@ impl Watcher {
     fn look(&mut self, app: &App) -> Result<Option<Change>> {
         let path = &app.options.ledger;
         if !self.reader.as_ref().is_some_and(|it| it.is_current(path)) {
+            let another = self.reader.is_some();
             *self = Self::default();
+            if another {
+                // Numbers begin anew: so must all who listen.
+                let end = true;
+                return Ok(Some(Change {
+                    end,
+                    ..Change::default()
+                }));
+            }
             self.reader = Reader::open(path)?;
         }
         let Some(reader) = &self.reader else {

@@ -47,6 +47,9 @@ const HEADERS: [(HeaderName, &str); 5] = [
     ),
 ];
 
+/// Where a browser says that a request comes from.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Who may ask.
 pub(super) struct Guard {
     listens: IpAddr,
@@ -169,6 +172,13 @@ fn check(app: &App, request: &Request) -> Result<Option<Response>, Problem> {
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, error)
             .hint("use localhost, or the address that `runwatch serve` printed"));
     }
+    // A link to the dashboard is fine. Whatever else another page asks for, it
+    // could not read, but keep us busy.
+    let site = headers.get(FETCH_SITE).map(HeaderValue::as_bytes);
+    let own = site.is_none_or(|site| matches!(site, b"same-origin" | b"none"));
+    if !own && request.uri().path() != "/" {
+        return Err(elsewhere());
+    }
     if let Some(response) = let_in(app, request) {
         return Ok(Some(response));
     }
@@ -209,6 +219,11 @@ fn stranger(request: &Request) -> Response {
     (asks, problem).into_response()
 }
 
+fn elsewhere() -> Problem {
+    Problem::forbidden("this comes from another page")
+        .hint("only the dashboard itself, and programs, may ask this")
+}
+
 /// Whether a request may change something.
 fn may_change(app: &App, headers: &HeaderMap, host: &str) -> Result<(), Problem> {
     if app.options.read_only {
@@ -221,12 +236,8 @@ fn may_change(app: &App, headers: &HeaderMap, host: &str) -> Result<(), Problem>
         address.is_some_and(|address| address.eq_ignore_ascii_case(host))
     };
     // Every browser says where such a request comes from; programs need not.
-    let site = text(HeaderName::from_static("sec-fetch-site"));
-    let elsewhere = site.is_some_and(|site| site != "same-origin")
-        || text(ORIGIN).is_some_and(|origin| !own(origin));
-    if elsewhere {
-        return Err(Problem::forbidden("this comes from another page")
-            .hint("what changes something must come from the dashboard itself"));
+    if text(ORIGIN).is_some_and(|origin| !own(origin)) {
+        return Err(elsewhere());
     }
     let kind = text(CONTENT_TYPE).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();

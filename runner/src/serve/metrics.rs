@@ -88,30 +88,27 @@ impl Told {
             told.insert((run.project, run.run));
         }
         for (what, number) in ["runs", "metrics"].into_iter().zip(left_out) {
-            set(
-                &self.left_out,
-                vec![("what", what.to_owned())],
-                number as f64,
-            );
+            let labels = vec![("what", what.to_owned())];
+            set(&self.left_out, &labels, number as f64);
         }
         for trouble in ledger.troubles()? {
             let severity = ("severity", trouble.severity.name().to_owned());
             let about = (trouble.project, trouble.run);
             if told.contains(&about) {
                 let labels = vec![("project", about.0), ("run", about.1), severity];
-                set(&self.firing, labels, trouble.number as f64);
+                set(&self.firing, &labels, trouble.number as f64);
             }
         }
         for count in ledger.delivery_counts()? {
             let labels = vec![("sink", count.sink), ("state", count.state)];
-            set(&self.deliveries, labels, count.number as f64);
+            set(&self.deliveries, &labels, count.number as f64);
         }
         for detector in ledger.detectors(DETECTORS)? {
             if detector.updated >= Some(since) {
                 let labels = vec![("detector", detector.name), ("watch", detector.owner)];
-                add(&self.seconds, labels.clone(), detector.time_ms / 1000.0);
-                add(&self.faults, labels.clone(), detector.faults as f64);
-                set(&self.memory, labels, detector.memory_bytes as f64);
+                add(&self.seconds, &labels, detector.time_ms / 1000.0);
+                add(&self.faults, &labels, detector.faults as f64);
+                set(&self.memory, &labels, detector.memory_bytes as f64);
             }
         }
         Ok(())
@@ -121,9 +118,9 @@ impl Told {
     fn run(&self, ledger: &Ledger, run: &view::Run) -> Result<usize> {
         let labels = || vec![("project", run.project.clone()), ("run", run.run.clone())];
         if let Some(step) = run.last_step {
-            set(&self.step, labels(), step as f64);
+            set(&self.step, &labels(), step as f64);
         }
-        set(&self.rows, labels(), run.rows as f64);
+        set(&self.rows, &labels(), run.rows as f64);
         let counts = &run.alerts;
         for (severity, number) in [
             ("critical", counts.critical),
@@ -132,14 +129,14 @@ impl Told {
         ] {
             let mut labels = labels();
             labels.push(("severity", severity.to_owned()));
-            add(&self.alerts, labels, number as f64);
+            add(&self.alerts, &labels, number as f64);
         }
         let metrics = ledger.metrics(&run.project, &run.run)?;
         let left_out = metrics.len().saturating_sub(METRICS);
         for metric in metrics.into_iter().take(METRICS) {
             let mut labels = labels();
             labels.push(("metric", metric.source));
-            set(&self.last, labels, metric.last);
+            set(&self.last, &labels, metric.last);
         }
         Ok(left_out)
     }
@@ -167,11 +164,11 @@ impl Told {
     }
 }
 
-fn set(family: &Gauges, labels: Labels, value: f64) {
-    family.get_or_create(&labels).set(value);
+fn set(family: &Gauges, labels: &Labels, value: f64) {
+    family.get_or_create(labels).set(value);
 }
 
-fn add(family: &Counters, labels: Labels, value: f64) {
+fn add(family: &Counters, labels: &Labels, value: f64) {
     // A counter never goes down, and nothing in the ledger is below 0.
-    family.get_or_create(&labels).inc_by(value.max(0.0));
+    family.get_or_create(labels).inc_by(value.max(0.0));
 }

@@ -57,6 +57,23 @@ fn only_our_own_names_are_answered() {
 }
 
 #[test]
+fn another_page_may_link_here_and_no_more() {
+    let dashboard = serve(past(), "");
+    for (path, site, status) in [
+        ("/", "cross-site", 200),
+        ("/", "none", 200),
+        ("/api/runs", "same-origin", 200),
+        ("/metrics", "none", 200),
+        ("/api/runs", "cross-site", 403),
+        ("/events", "same-site", 403),
+    ] {
+        let header = format!("Sec-Fetch-Site: {site}\r\n");
+        let reply = dashboard.ask("GET", path, &header, "");
+        assert_eq!(reply.status, status, "{path} {site}");
+    }
+}
+
+#[test]
 fn nothing_is_changed_for_another_page() {
     let (_folder, ledger) = fresh();
     watch(&ledger, "r", "", exit::OK);

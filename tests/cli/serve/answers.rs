@@ -1,5 +1,7 @@
 //! What can be asked, and what comes by itself.
 
+use std::io::Read as _;
+
 use runwatch::exit;
 use serde_json::{Value, json};
 
@@ -241,6 +243,18 @@ fn a_ledger_that_comes_later_is_shown() {
     watch(&ledger, "r", "", exit::OK);
     assert_eq!(event(&mut stream, "alerts").0["alerts"][0]["run"], "r");
     assert_eq!(dashboard.get("/api/runs")["runs"][0]["run"], "r");
+
+    // Another in its place: who listens comes back, with a number that means
+    // nothing there.
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", ledger.display()));
+    }
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    let mut stream = dashboard.send("GET", "/events", "Last-Event-ID: 7\r\n", "");
+    read_up_to(&mut stream, "retry: ");
+    watch(&ledger, "again", "", exit::OK);
+    assert_eq!(event(&mut stream, "alerts").0["alerts"][0]["run"], "again");
 }
 
 #[test]
