@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
+#[allow(clippy::print_stderr)]
 fn the_json_is_that_of_trackio() {
     let Some(python) = std::env::var_os("RUNWATCH_TRACKIO_PYTHON").filter(|it| !it.is_empty())
     else {

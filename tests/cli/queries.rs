@@ -427,22 +427,30 @@ fn questions_while_a_watch_writes() {
         let test = Test::new(arguments).argument("--ledger").argument(&path);
         test.any_stdout().any_stderr().run()
     };
+    // What is shown is written down at the same moment, not before.
+    let until = Instant::now() + Duration::from_secs(60);
+    let await_answer = |arguments: &str, is_it: &dyn Fn(&[Value]) -> bool| -> Vec<Value> {
+        loop {
+            let answer = alerts(ask(arguments).text());
+            if is_it(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < until, "{arguments}: {answer:?}");
+        }
+    };
     session.write("{\"step\": 1, \"loss\": 1.5, \"grad_norm\": 1.5}\n");
     session.write("{\"step\": 2, \"loss\": NaN, \"grad_norm\": 1.5}\n");
     session.await_stderr("loss is NaN");
-    // It is written down before it is shown.
-    let output = ask("list alerts --json-lines");
-    assert_eq!(fields(&alerts(output.text()), &["run", "step"]), ["live 2"]);
+    let first = await_answer("list alerts --json-lines", &|it| !it.is_empty());
+    assert_eq!(fields(&first, &["run", "step"]), ["live 2"]);
 
     session.write("{\"step\": 3, \"loss\": NaN, \"grad_norm\": NaN}\n");
     session.await_stderr("grad_norm is NaN");
-    let lines = ask("list alerts --json-lines");
-    assert_eq!(lines.text().lines().count(), 2);
+    await_answer("list alerts --json-lines", &|it| it.len() == 2);
     // Its records are written a moment later.
-    let until = Instant::now() + Duration::from_secs(60);
-    while alerts(ask("list runs --json-lines").text())[0]["state"] != "live" {
-        assert!(Instant::now() < until, "the run is not said to be live");
-    }
+    await_answer("list runs --json-lines", &|it| {
+        it.iter().any(|run| run["state"] == "live")
+    });
     let (status, _, stderr) = session.end();
     assert_eq!(status.code(), Some(0), "{stderr}");
 }

@@ -55,12 +55,12 @@ fn alerts(
     tallies: &mut Tallies,
 ) -> Result<()> {
     // The index has all of it, so that alerts themselves are not read.
-    let mut query = connection.prepare_cached(
+    let mut query = connection.prepare_cached(&format!(
         "SELECT project, run, firing, severity, count(*), min(made), max(made), min(step),
          max(step), min(over) FROM alert INDEXED BY alert_tally
-         WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR run = ?2)
-         GROUP BY project, run, firing, severity",
-    )?;
+         WHERE {} GROUP BY project, run, firing, severity",
+        condition(project, run)
+    ))?;
     let mut rows = query.query(params![project, run])?;
     while let Some(row) = rows.next()? {
         let tally = entry(tallies, row.get(0)?, row.get(1)?, row.get(5)?, row.get(6)?);
@@ -85,11 +85,11 @@ fn muted(
     run: Option<&str>,
     tallies: &mut Tallies,
 ) -> Result<()> {
-    let mut query = connection.prepare_cached(
+    let mut query = connection.prepare_cached(&format!(
         "SELECT project, run, sum(count), min(first_at), max(last_at), min(first_step),
-         max(last_step) FROM muted
-         WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR run = ?2) GROUP BY project, run",
-    )?;
+         max(last_step) FROM muted WHERE {} GROUP BY project, run",
+        condition(project, run)
+    ))?;
     let mut rows = query.query(params![project, run])?;
     while let Some(row) = rows.next()? {
         let tally = entry(tallies, row.get(0)?, row.get(1)?, row.get(3)?, row.get(4)?);
@@ -97,6 +97,16 @@ fn muted(
         tally.steps(row.get(5)?, row.get(6)?);
     }
     Ok(())
+}
+
+/// Which rows, said so that an index finds them. It names both parameters.
+fn condition(project: Option<&str>, run: Option<&str>) -> &'static str {
+    match (project, run) {
+        (Some(_), Some(_)) => "project = ?1 AND run = ?2",
+        (Some(_), None) => "project = ?1 AND ?2 IS NULL",
+        (None, Some(_)) => "?1 IS NULL AND run = ?2",
+        (None, None) => "?1 IS NULL AND ?2 IS NULL",
+    }
 }
 
 fn entry(tallies: &mut Tallies, project: String, run: String, first: i64, last: i64) -> &mut Tally {
