@@ -181,7 +181,7 @@ fn alerts() {
         .test("--plain --quiet")
         .stdin(std::fs::read(log).unwrap());
     watch.any_stdout().any_stderr().run();
-    let listed = place.test("list alerts --json").any_stdout().run();
+    let listed = place.test("list alerts --json-lines").any_stdout().run();
     assert_eq!(text(&place, "--alerts --format jsonl"), listed.text());
     let csv = text(&place, "--alerts");
     let mut lines = csv.split("\r\n");

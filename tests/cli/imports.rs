@@ -47,13 +47,19 @@ impl Place {
     }
 
     pub(crate) fn rows(&self, sql: &str) -> Vec<Value> {
-        let query = self.test("query --json").arguments("--sql").argument(sql);
+        let query = self
+            .test("query --json-lines")
+            .arguments("--sql")
+            .argument(sql);
         let query = query.any_stdout();
         alerts(query.any_stderr().run().text())
     }
 
     fn alerts(&self) -> Vec<Value> {
-        let list = self.test("list alerts --json").any_stdout().any_stderr();
+        let list = self
+            .test("list alerts --json-lines")
+            .any_stdout()
+            .any_stderr();
         list.run().alerts()
     }
 }

@@ -13,7 +13,7 @@ pub struct SinkRow {
     pub name: String,
     /// Deliveries that are to be sent, now or later.
     pub waiting: u64,
-    /// Those that were refused or given up.
+    /// Those that were refused, given up, or waited too long.
     pub dead: u64,
     /// Those that arrived.
     pub delivered: u64,
@@ -23,6 +23,22 @@ pub struct SinkRow {
     pub broken: Option<String>,
     /// Failures in a row.
     pub failures: u64,
+}
+
+impl SinkRow {
+    /// A sink that nothing was sent to.
+    #[must_use]
+    pub fn unused(name: String) -> Self {
+        Self {
+            name,
+            waiting: 0,
+            dead: 0,
+            delivered: 0,
+            blocked_until: None,
+            broken: None,
+            failures: 0,
+        }
+    }
 }
 
 impl Ledger {
@@ -39,7 +55,7 @@ impl Ledger {
                      SELECT name, sum(waiting) AS waiting, sum(dead) AS dead,
                          sum(delivered) AS delivered FROM (
                          SELECT sink AS name, state IN ('pending', 'held', 'sending') AS waiting,
-                             state = 'dead' AS dead,
+                             state IN ('dead', 'expired') AS dead,
                              state IN ('delivered', 'accepted') AS delivered FROM delivery
                          UNION ALL SELECT name, 0, 0, 0 FROM sink
                      ) GROUP BY name

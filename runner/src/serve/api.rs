@@ -1,6 +1,5 @@
 //! What can be asked. See `docs/dashboard.md` for each form.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,10 +12,9 @@ use super::App;
 use super::answer::Problem;
 use super::asked::Asked;
 use crate::deliver::post::wall_clock;
-use crate::deliver::silence::{Silence, Until};
 use crate::ledger::history::Window;
-use crate::ledger::{Filter, Ledger, LedgerError, STATES};
-use crate::view::{self, Time};
+use crate::ledger::{Filter, Ledger, LedgerError, STATES, SinkRow};
+use crate::view;
 
 /// Alerts or deliveries in an answer, and the most.
 const PAGE: usize = 100;
@@ -89,9 +87,17 @@ pub(super) async fn series(State(app): State<Arc<App>>, uri: Uri) -> Answer {
     let wanted = asked.count("points", POINTS, MOST_POINTS)?;
     let look = move |ledger: Option<&Ledger>| {
         let ledger = ledger.ok_or_else(|| no_run(&project, &run))?;
+        let whole = steps.is_none();
         let window = Window { steps, times: None };
         match ledger.points(&project, &run, &metric, &window)? {
-            Some(points) => Ok(view::Series::new(metric, &points, wanted)),
+            Some(points) => {
+                let mut series = view::Series::new(metric, &points, wanted);
+                if whole {
+                    let metrics = ledger.metrics(&project, &run)?;
+                    series.count_forgotten(&metrics);
+                }
+                Ok(series)
+            }
             None if ledger.span(&project, &run)?.is_none() => Err(no_run(&project, &run)),
             None => {
                 let error = format!("the run `{run}` has no metric `{metric}`");
@@ -171,17 +177,6 @@ pub(super) async fn deliveries(State(app): State<Arc<App>>, uri: Uri) -> Answer 
     app.readers.answer(look).await
 }
 
-#[derive(Default, Serialize)]
-struct Sink {
-    name: String,
-    waiting: u64,
-    dead: u64,
-    delivered: u64,
-    blocked_until: Option<Time>,
-    broken: Option<String>,
-    failures: u32,
-}
-
 pub(super) async fn sinks(State(app): State<Arc<App>>, uri: Uri) -> Answer {
     Asked::of(&uri, &[])?;
     let configured = app.options.sinks.clone();
@@ -190,99 +185,28 @@ pub(super) async fn sinks(State(app): State<Arc<App>>, uri: Uri) -> Answer {
 }
 
 /// The sinks of the configuration, and those that the ledger knows besides.
-fn standing(ledger: Option<&Ledger>, configured: Vec<String>) -> Result<Vec<Sink>, LedgerError> {
-    let counts = ledger.map_or(Ok(Vec::new()), Ledger::delivery_counts)?;
-    let mut names = configured;
-    let known: BTreeSet<&String> = counts.iter().map(|count| &count.sink).collect();
-    for name in known {
-        if !names.contains(name) {
-            names.push(name.clone());
+fn standing(ledger: Option<&Ledger>, configured: Vec<String>) -> Result<Vec<SinkRow>, LedgerError> {
+    let mut known = ledger.map_or(Ok(Vec::new()), Ledger::find_sinks)?;
+    let mut sinks = Vec::new();
+    for name in configured {
+        match known.iter().position(|sink| sink.name == name) {
+            Some(at) => sinks.push(known.remove(at)),
+            None => sinks.push(SinkRow::unused(name)),
         }
     }
-    let mut sinks: BTreeMap<String, Sink> = BTreeMap::new();
-    for count in counts {
-        let sink = sinks.entry(count.sink).or_default();
-        match count.state.as_str() {
-            "pending" | "held" | "sending" => sink.waiting += count.number,
-            "delivered" | "accepted" => sink.delivered += count.number,
-            "dead" | "expired" => sink.dead += count.number,
-            // What was not to be sent.
-            _ => {}
-        }
-    }
-    let now = wall_clock();
-    let of = |name: String| {
-        let state = ledger.map(|ledger| ledger.sink_state(&name));
-        let state = state.transpose()?.unwrap_or_default();
-        Ok(Sink {
-            blocked_until: (state.blocked > now).then_some(Time(state.blocked)),
-            broken: state.broken,
-            failures: state.failures,
-            ..Sink {
-                name: name.clone(),
-                ..sinks.remove(&name).unwrap_or_default()
-            }
-        })
-    };
-    names.into_iter().map(of).collect()
-}
-
-#[derive(Serialize)]
-struct Shown {
-    id: String,
-    matchers: String,
-    from: Time,
-    until: String,
-    comment: String,
-    by: String,
-    state: &'static str,
+    sinks.append(&mut known);
+    Ok(sinks)
 }
 
 pub(super) async fn silences(State(app): State<Arc<App>>, uri: Uri) -> Answer {
     Asked::of(&uri, &[])?;
     let look = |ledger: Option<&Ledger>| {
-        let silences = ledger.map_or(Ok(Vec::new()), shown)?;
+        let silences = ledger.map(|ledger| view::silences(ledger, true, wall_clock()));
+        let mut silences = silences.transpose()?.unwrap_or_default();
+        silences.truncate(MOST);
         Ok(json!({ "silences": silences }))
     };
     app.readers.answer(look).await
-}
-
-/// The silences, the newest first.
-fn shown(ledger: &Ledger) -> Result<Vec<Shown>, LedgerError> {
-    let lasting = ledger.silences(false)?;
-    let lasting: BTreeSet<&str> = lasting.iter().map(|(id, _)| id.as_str()).collect();
-    let now = wall_clock();
-    let read = |(id, body): &(String, String)| {
-        let silence: Silence = serde_json::from_str(body)
-            .map_err(|error| LedgerError(format!("the silence {id} cannot be read: {error}")))?;
-        let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
-        let over = silence.ended(now) || !lasting.contains(id.as_str());
-        Ok(Shown {
-            id: id.clone(),
-            matchers: matchers.join(", "),
-            from: Time(silence.begins.max(silence.created)),
-            until: until(silence.until),
-            comment: silence.comment,
-            by: silence.author,
-            state: match over {
-                true => "ended",
-                false if silence.begins > now => "pending",
-                false => "active",
-            },
-        })
-    };
-    let all = ledger.silences(true)?;
-    all.iter().rev().take(MOST).map(read).collect()
-}
-
-fn until(until: Until) -> String {
-    match until {
-        Until::Time(end) => jiff::Timestamp::from_millisecond(end)
-            .unwrap_or_default()
-            .to_string(),
-        Until::Step(step) => format!("step {step}"),
-        Until::Resolved => "resolved".to_owned(),
-    }
 }
 
 pub(super) async fn detectors(State(app): State<Arc<App>>, uri: Uri) -> Answer {

@@ -12,6 +12,8 @@ mod tests;
 
 use std::fmt;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -158,13 +160,17 @@ pub struct Series {
     pub values: Vec<Number>,
 }
 
+/// Ranks that are thinned each by itself; more are taken together.
+const RANKS: usize = 64;
+
 impl Series {
     /// About `wanted` of these points, or all if there are no more.
     #[must_use]
     pub fn new(metric: String, points: &[Point], wanted: usize) -> Self {
-        let values: Vec<f64> = points.iter().map(|point| point.value).collect();
-        let kept = extremes(&values, wanted);
-        let kept: Vec<&Point> = kept.iter().filter_map(|at| points.get(*at)).collect();
+        let kept: Vec<&Point> = kept(points, wanted)
+            .into_iter()
+            .filter_map(|at| points.get(at))
+            .collect();
         let rank = |point: &&Point| (point.rank != NO_RANK).then_some(point.rank);
         let ranks: Vec<Option<u32>> = kept.iter().map(rank).collect();
         Self {
@@ -180,6 +186,42 @@ impl Series {
             values: kept.iter().map(|point| Number(point.value)).collect(),
         }
     }
+
+    /// Of a whole run: counts the values, too, that the ledger has thinned away.
+    pub fn count_forgotten(&mut self, metrics: &[history::Metric]) {
+        let named = |it: &&history::Metric| it.source == self.metric;
+        let canonical = |it: &&history::Metric| it.name == self.metric;
+        let metric = metrics.iter().find(named);
+        let Some(metric) = metric.or_else(|| metrics.iter().find(canonical)) else {
+            return;
+        };
+        self.rows = self
+            .rows
+            .max(usize::try_from(metric.rows).unwrap_or(usize::MAX));
+        self.thinned |= self.values.len() < self.rows;
+    }
+}
+
+/// The places of the points to keep. The extremes are those of each rank: one
+/// rank's highest value must not hide what another does.
+fn kept(points: &[Point], wanted: usize) -> Vec<usize> {
+    let mut by_rank: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (at, point) in points.iter().enumerate() {
+        by_rank.entry(point.rank).or_default().push(at);
+    }
+    if by_rank.len() > RANKS {
+        by_rank = BTreeMap::from([(NO_RANK, (0..points.len()).collect())]);
+    }
+    let share = wanted / by_rank.len().max(1);
+    let mut all: Vec<usize> = Vec::new();
+    for places in by_rank.values() {
+        let points = places.iter().filter_map(|at| points.get(*at));
+        let values: Vec<f64> = points.map(|point| point.value).collect();
+        let kept = extremes(&values, share);
+        all.extend(kept.into_iter().filter_map(|at| places.get(at)));
+    }
+    all.sort_unstable();
+    all
 }
 
 /// An alert with what the ledger knows of it.

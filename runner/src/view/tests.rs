@@ -39,6 +39,31 @@ fn a_series_is_strict_json() {
 }
 
 #[test]
+fn each_rank_keeps_its_extremes_its_first_and_its_last_value() {
+    let mut points: Vec<Point> = (0..10_000)
+        .map(|at| point(at / 4, (at % 4) as u32, (at % 4) as f64))
+        .collect();
+    points[5001].value = 9.0;
+    points[5002].value = -9.0;
+    let series = Series::new("loss".to_owned(), &points, 400);
+    let ranks = series.ranks.clone().unwrap();
+    let of = |rank| -> Vec<(i64, f64)> {
+        let all = ranks.iter().zip(&series.steps).zip(&series.values);
+        let mine = all.filter(|((it, _), _)| **it == Some(rank));
+        mine.map(|((_, step), value)| (*step, value.0)).collect()
+    };
+    for (rank, extreme) in [(0, None), (1, Some(9.0)), (2, Some(-9.0)), (3, None)] {
+        let values = of(rank);
+        assert!(values.len() <= 110, "{}", values.len());
+        assert_eq!((values[0].0, values[values.len() - 1].0), (0, 2499));
+        if let Some(extreme) = extreme {
+            assert!(values.contains(&(1250, extreme)), "{rank}");
+        }
+    }
+    assert!(series.steps.is_sorted());
+}
+
+#[test]
 fn times_and_numbers_are_what_json_has() {
     let text = serde_json::to_string(&Time(1_795_357_458_120)).unwrap();
     assert_eq!(text, "\"2026-11-22T14:24:18.12Z\"");

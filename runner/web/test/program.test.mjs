@@ -101,11 +101,14 @@ test("a run is seen while it goes on, and its alert without a reload", { skip },
   job.stdin.end();
 });
 
-test("an alert is acknowledged from the page", { skip }, async () => {
+test("an alert of a run that goes on is acknowledged from the page", { skip }, async () => {
+  const job = start("--run", "other", "--plain");
+  job.stdin.write(rows(0, 10) + strange(10));
+  await heard(job, /loss is NaN/);
   const server = start("serve", "--listen", "127.0.0.1:0");
   const [, url] = await heard(server, /(http:\/\/127\.0\.0\.1:\d+\/)/);
   const driver = await openPage(browser, `${url}#/alerts`);
-  await driver.until(() => document.querySelectorAll(".alert").length > 0);
+  await driver.until(() => document.querySelector(".alert")?.innerText.includes("other"));
   await driver.click(".alert .alert-line");
   await driver.click(".alert.is-open [data-act=acknowledge]");
   await driver.until(() => document.querySelector("dialog[open]") || document.querySelector(".alert.is-open")?.innerText.match(/acknowledged/i));

@@ -9,15 +9,12 @@ use crate::cli::Outcome;
 use crate::cli::delivery::Looked;
 use crate::cli::json::{Form, document, lines};
 use crate::cli::output::{number, print};
-use crate::cli::scope::{self, Scope, unreadable, wrong};
+use crate::cli::scope::{self, Scope, unreadable};
 use crate::cli::table::Column;
-use crate::cli::times;
-use crate::deliver::matcher::Matcher;
 use crate::deliver::post::wall_clock;
-use crate::deliver::silence::{Silence, Until};
-use crate::exit::{Ending, Failure};
+use crate::exit::Ending;
 use crate::ledger::SinkRow;
-use crate::view::{Metric, Time};
+use crate::view::{self, Metric};
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Projects {
@@ -153,66 +150,14 @@ pub(in crate::cli) fn metric_cells(metric: &Metric) -> Vec<String> {
     ]
 }
 
-/// A silence as programs and pages get it.
-#[derive(Serialize)]
-struct SilenceRow {
-    id: String,
-    matchers: String,
-    from: Time,
-    until: String,
-    comment: String,
-    by: String,
-    state: &'static str,
-    severity: &'static str,
-    created: Time,
-}
-
-impl SilenceRow {
-    fn new(silence: Silence, now: i64) -> Self {
-        let state = match () {
-            () if silence.ended(now) => "ended",
-            () if silence.begins > now => "pending",
-            () => "active",
-        };
-        let matchers: Vec<String> = silence.matchers.iter().map(Matcher::to_string).collect();
-        Self {
-            matchers: matchers.join(","),
-            from: Time(silence.begins.max(silence.created)),
-            until: match silence.until {
-                Until::Time(end) => times::show(end),
-                Until::Step(step) => format!("step {step}"),
-                Until::Resolved => "resolved".to_owned(),
-            },
-            state,
-            severity: silence.severity.name(),
-            created: Time(silence.created),
-            id: silence.id,
-            comment: silence.comment,
-            by: silence.author,
-        }
-    }
-}
-
 pub(super) fn silences(args: &Silences) -> Outcome {
     #[derive(Serialize)]
     struct Document<'a> {
-        silences: &'a [SilenceRow],
+        silences: &'a [view::Silence],
     }
     let ledger = args.looked.open()?;
-    let now = wall_clock();
-    let kept = ledger
-        .silences(args.all)
-        .map_err(|error| unreadable(&error))?;
-    let read = |(id, body): (String, String)| -> Result<SilenceRow, Failure> {
-        let silence: Silence = serde_json::from_str(&body)
-            .map_err(|error| wrong(&format!("the silence {id} cannot be read: {error}")))?;
-        Ok(SilenceRow::new(silence, now))
-    };
-    let mut rows = kept
-        .into_iter()
-        .map(read)
-        .collect::<Result<Vec<SilenceRow>, Failure>>()?;
-    rows.retain(|row| args.all || row.state != "ended");
+    let rows = view::silences(&ledger, args.all, wall_clock());
+    let rows = rows.map_err(|error| unreadable(&error))?;
     let columns = [
         Column::whole("silence"),
         Column::whole("state"),
