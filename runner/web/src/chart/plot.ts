@@ -80,7 +80,7 @@ function settings(drawing: Drawing, options: PlotOptions, odd: () => Odd[], butt
   return {
     width: options.width,
     height: options.height,
-    padding: [14, 12, 0, 0],
+    padding: [14, 22, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: false, range: (_u, min, max) => wide(min, max) },
