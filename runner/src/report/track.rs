@@ -107,7 +107,8 @@ impl Track {
 
     /// Keeps about `limit` values, if there are more.
     pub(super) fn thin(&mut self, limit: usize) {
-        while self.kept.len() > limit && self.stretch <= self.rows {
+        // One stretch of all keeps three; it may just have become as long as that.
+        while self.kept.len() > limit && self.stretch <= 2 * self.rows {
             self.stretch *= 2;
             self.merge();
         }

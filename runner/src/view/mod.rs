@@ -205,6 +205,9 @@ impl Series {
 /// The places of the points to keep. The extremes are those of each rank: one
 /// rank's highest value must not hide what another does.
 fn kept(points: &[Point], wanted: usize) -> Vec<usize> {
+    if points.len() <= wanted {
+        return (0..points.len()).collect();
+    }
     let mut by_rank: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         by_rank.entry(point.rank).or_default().push(at);
