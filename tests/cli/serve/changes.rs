@@ -42,9 +42,9 @@ fn a_trouble_is_acknowledged_and_silences_come_and_go() {
     let newest = silences.iter().find(|it| it["id"] == second).unwrap();
     assert_eq!(
         names(newest),
-        words("id matchers from until comment by state")
+        words("id matchers severity from until comment by state")
     );
-    assert_eq!(newest["matchers"], "detector=plateau, key=\"a b\"");
+    assert_eq!(newest["matchers"], "detector=plateau,key=\"a b\"");
     assert_eq!(newest["state"], "active");
 
     let ended = dashboard.post("/api/unsilence", &json!({"id": silence}));
