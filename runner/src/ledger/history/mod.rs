@@ -10,6 +10,7 @@
 //! and the rows around alerts.
 
 mod chunk;
+mod inputs;
 mod read;
 mod recorder;
 mod stretch;

@@ -1,13 +1,13 @@
 //! From segments to chunks.
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 use rustc_hash::FxHashMap;
 
 use super::super::{Durability, Ledger, Result};
 use super::chunk::{self, Axis, Column};
+use super::inputs::Inputs;
 use super::thin;
-use crate::digest::Parts;
 use crate::record::{HISTORY, Metric, MetricId, Run, RunBatch, Segment};
 
 /// A chunk has this many rows when it is full.
@@ -50,7 +50,7 @@ struct Open {
     /// The number of the chunk that is not full yet, if a part was written.
     chunk: Option<(i64, u64)>,
     full: Vec<Full>,
-    inputs: FxHashMap<String, Input>,
+    inputs: Inputs,
     /// There are rows that are not written.
     dirty: bool,
     rows: u64,
@@ -84,17 +84,6 @@ struct Full {
     columns: Vec<(usize, Column)>,
 }
 
-/// How far an input was read, so that reading it again adds nothing.
-struct Input {
-    /// Its name, the same from whatever folder it is read.
-    name: String,
-    /// Names its first row, by which another file of the same name is told.
-    first: String,
-    /// The last line in the ledger before this process.
-    skip: u64,
-    line: u64,
-}
-
 impl Writer {
     pub(super) fn new(caps: Caps, owner: String) -> Self {
         Self {
@@ -120,7 +109,7 @@ impl Writer {
                 continue;
             };
             let open = slot.get_or_insert_with(|| Open::new(run.clone()));
-            let from = open.known(ledger, segment, batch)?;
+            let from = open.inputs.known(ledger, &open.run, segment, batch)?;
             let before = open.rows;
             open.add(&segment.metrics, batch, from);
             self.waiting += (open.rows - before) as usize;
@@ -189,62 +178,11 @@ impl Open {
             axis: Axis::default(),
             chunk: None,
             full: Vec::new(),
-            inputs: FxHashMap::default(),
+            inputs: Inputs::default(),
             dirty: false,
             rows: 0,
             steps: None,
         }
-    }
-
-    /// The first row of a batch that is not in the ledger yet. Only a file can
-    /// be read again.
-    fn known(&mut self, ledger: &Ledger, segment: &Segment, batch: &RunBatch) -> Result<usize> {
-        let Some(place) = batch.places.last() else {
-            return Ok(0);
-        };
-        if segment.input.is_empty() || &*segment.input == "stdin" {
-            return Ok(0);
-        }
-        if !self.inputs.contains_key(&*segment.input) {
-            let name = whole(&segment.input);
-            let first = name_of_row(segment, batch, 0);
-            let skip = ledger.read(|connection| {
-                Ok(connection
-                    .prepare_cached(
-                        "SELECT i.line FROM input i JOIN run r ON r.id = i.run
-                         WHERE r.project = ?1 AND r.run = ?2 AND i.input = ?3 AND i.first = ?4",
-                    )?
-                    .query_row(
-                        params![self.run.project, self.run.run, name, first],
-                        |row| row.get::<_, i64>(0),
-                    )
-                    .optional()?)
-            })?;
-            let skip = skip.map_or(0, i64::unsigned_abs);
-            let input = Input {
-                name,
-                first,
-                skip,
-                line: skip,
-            };
-            self.inputs.insert(segment.input.to_string(), input);
-        }
-        let Some(input) = self.inputs.get_mut(&*segment.input) else {
-            return Ok(0);
-        };
-        if place.line < input.line && input.line > input.skip {
-            // It began anew while we watched.
-            input.first = name_of_row(segment, batch, 0);
-            input.skip = 0;
-        }
-        input.line = if input.skip == 0 {
-            place.line
-        } else {
-            place.line.max(input.line)
-        };
-        Ok(batch
-            .places
-            .partition_point(|place| place.line <= input.skip))
     }
 
     fn add(&mut self, metrics: &[Metric], batch: &RunBatch, from: usize) {
@@ -370,10 +308,7 @@ impl Open {
             self.chunk = Some((chunk, before + more));
             added += more;
         }
-        for input in self.inputs.values() {
-            tx.prepare_cached("INSERT OR REPLACE INTO input VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![id, input.name, input.first, input.line as i64])?;
-        }
+        self.inputs.write(tx, id)?;
         let (low, high) = self.steps.unzip();
         let bytes: i64 = tx
             .prepare_cached(
@@ -535,32 +470,4 @@ pub(super) fn sql(value: f64) -> Sql {
 
 fn widened(range: Option<(i64, i64)>, step: i64) -> (i64, i64) {
     range.map_or((step, step), |(low, high)| (low.min(step), high.max(step)))
-}
-
-/// An input's path from the root.
-fn whole(input: &str) -> String {
-    let path = std::path::absolute(input);
-    path.map_or_else(
-        |_| input.to_owned(),
-        |path| path.to_string_lossy().into_owned(),
-    )
-}
-
-/// Names a row of an input: where it stands and what is in it.
-fn name_of_row(segment: &Segment, batch: &RunBatch, row: usize) -> String {
-    let mut parts = Parts::after(b"first row");
-    if let (Some(place), Some(step)) = (batch.places.get(row), batch.steps.get(row)) {
-        parts.add(place.line.to_le_bytes());
-        parts.add(step.to_le_bytes());
-    }
-    for value in batch
-        .values
-        .iter()
-        .take_while(|value| value.row as usize <= row)
-    {
-        let metric = segment.metrics.get(value.metric as usize);
-        parts.add(metric.map_or("", |metric| &metric.source));
-        parts.add(value.value.to_bits().to_le_bytes());
-    }
-    crate::digest::hex(&parts.finish())
 }
