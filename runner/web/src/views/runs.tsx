@@ -97,6 +97,8 @@ interface TableProps {
 }
 
 export function RunTable({ runs, picked, onPick, href }: TableProps) {
+  // Of runs in a report it is never known.
+  const told = runs.some((run) => run.state !== "unknown");
   return (
     <table class="cards runs">
       <thead>
@@ -107,7 +109,7 @@ export function RunTable({ runs, picked, onPick, href }: TableProps) {
             </th>
           )}
           <th scope="col">run</th>
-          <th scope="col">state</th>
+          {told && <th scope="col">state</th>}
           <th scope="col">alerts</th>
           <th scope="col" class="number">
             last step
@@ -137,9 +139,11 @@ export function RunTable({ runs, picked, onPick, href }: TableProps) {
                   {row.run}
                 </a>
               </th>
-              <td data-label="state">
-                <RunState state={row.state} />
-              </td>
+              {told && (
+                <td data-label="state">
+                  <RunState state={row.state} />
+                </td>
+              )}
               <td data-label="alerts">
                 <AlertCounts alerts={row.alerts} />
               </td>
