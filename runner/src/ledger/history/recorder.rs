@@ -14,8 +14,8 @@ use crate::record::Segment;
 const LINGER: Duration = Duration::from_millis(500);
 /// Rows that are written at once, and not kept waiting for more.
 const MANY: usize = 8192;
-/// Segments that may wait to be written.
-const WAITING: usize = 8;
+/// Segments that may wait to be written: some megabytes each.
+const WAITING: usize = 2;
 /// How long the stream waits for the disk before it goes on without.
 const PATIENCE: Duration = Duration::from_secs(5);
 
