@@ -10,6 +10,12 @@ use std::sync::Arc;
 /// The rank of a row whose line names none.
 pub const NO_RANK: u32 = u32::MAX;
 
+/// A rank, if the line named one.
+#[must_use]
+pub fn known_rank(rank: u32) -> Option<u32> {
+    (rank != NO_RANK).then_some(rank)
+}
+
 /// A printed metric name of this process; an index into [`Segment::metrics`].
 pub type MetricId = u32;
 

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::output::{count, say};
+use crate::decode::Decoder;
 use crate::input::find::may_be_log;
 use crate::input::naming::{Named, Naming};
 use crate::input::open::each_log;
@@ -37,6 +38,39 @@ pub(super) fn each_of<R: Read + 'static>(
         None => log(Some(path), bytes),
     });
     read.with_context(|| format!("cannot read all of `{shown}`"))
+}
+
+/// Bytes read at once.
+const CHUNK: usize = 256 << 10;
+
+/// Decodes a log to its end, or to where it breaks off. After each piece `take`
+/// may have what was decoded, is told whether this is the end, and says whether
+/// to go on.
+pub(super) fn feed(
+    decoder: &mut Decoder,
+    bytes: &mut dyn Read,
+    mut take: impl FnMut(&mut Decoder, bool) -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let read = match bytes.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read,
+        };
+        match &read {
+            Ok(0) => decoder.finish(),
+            Ok(len) => decoder.push(&buffer[..*len]),
+            Err(_) => decoder.break_off(),
+        }
+        let end = !matches!(read, Ok(1..));
+        let more = take(decoder, end)?;
+        if end {
+            return Ok(read.map(drop)?);
+        }
+        if !more {
+            return Ok(());
+        }
+    }
 }
 
 /// The path of a member below its archive, whatever it calls itself.

@@ -9,6 +9,7 @@ use clap::Args as ClapArgs;
 use super::Outcome;
 use super::delivery::Looked;
 use super::output::{grouped, print};
+use super::scope;
 use crate::alert::Severity;
 use crate::chart::{Chart, Style, legend};
 use crate::deliver::print::console::colour_wanted;
@@ -91,32 +92,11 @@ fn usage(what: impl std::fmt::Display) -> Failure {
     Failure::new(Ending::Usage, anyhow!("{what}"))
 }
 
-const HOW: &str = "a watch writes it (`python train.py 2>&1 | runwatch`), and `runwatch import \
-                   LOG` adds what was logged before";
-
 /// The runs that are asked for, else the one that was seen last.
 fn runs(args: &Args, ledger: &Ledger) -> Result<Vec<Span>, Failure> {
-    let all = ledger.spans(args.project.as_deref()).map_err(usage)?;
-    for name in &args.run {
-        if !all.iter().any(|span| span.run == *name) {
-            let known = all.iter().map(|span| span.run.as_str());
-            let hint = did_you_mean(name, known).unwrap_or_else(|| HOW.to_owned());
-            return Err(usage(format!("there is no history of a run `{name}`")).hint(&hint));
-        }
-    }
-    let last = all.len().saturating_sub(1);
-    let wanted = |(at, span): &(usize, Span)| match args.run.as_slice() {
-        [] => *at == last,
-        some => some.contains(&span.run),
-    };
-    let runs: Vec<Span> = all
-        .into_iter()
-        .enumerate()
-        .filter(wanted)
-        .map(|it| it.1)
-        .collect();
-    if runs.is_empty() {
-        return Err(usage("there is no history yet").hint(HOW));
+    let mut runs = scope::histories(ledger, args.project.as_deref(), &args.run)?;
+    if args.run.is_empty() {
+        runs.drain(..runs.len().saturating_sub(1));
     }
     Ok(runs)
 }

@@ -9,6 +9,7 @@ use crate::alert::Severity;
 use crate::config::list_names;
 use crate::deliver::post::wall_clock;
 use crate::exit::{Ending, Failure};
+use crate::ledger::history::Span;
 use crate::ledger::{Filter, Ledger, LedgerError};
 use crate::suggest::did_you_mean;
 use crate::view;
@@ -191,6 +192,32 @@ fn named(ledger: &Ledger, project: Option<&str>, run: &str) -> Result<Vec<view::
     };
     let find = |project: &String| view::run(ledger, project, run).transpose();
     projects.iter().filter_map(find).collect()
+}
+
+/// How a run gets a history.
+pub(super) const HOW: &str = "a watch writes it (`python train.py 2>&1 | runwatch`), and \
+                              `runwatch import LOG` adds what was logged before";
+
+/// The runs of these names that have a history, or all; that seen last comes
+/// last. Those that are named must be there, and one there must be.
+pub(super) fn histories(
+    ledger: &Ledger,
+    project: Option<&str>,
+    names: &[String],
+) -> Result<Vec<Span>, Failure> {
+    let mut all = ledger.spans(project).map_err(|error| unreadable(&error))?;
+    for name in names {
+        if !all.iter().any(|span| span.run == *name) {
+            let known = all.iter().map(|span| span.run.as_str());
+            let hint = did_you_mean(name, known).unwrap_or_else(|| HOW.to_owned());
+            return Err(wrong(&format!("there is no history of a run `{name}`")).hint(&hint));
+        }
+    }
+    if all.is_empty() {
+        return Err(wrong("there is no history yet").hint(HOW));
+    }
+    all.retain(|span| names.is_empty() || names.contains(&span.run));
+    Ok(all)
 }
 
 /// A metric of a run by its printed or its canonical name.

@@ -4,12 +4,12 @@ use rustc_hash::FxHashMap;
 
 use super::collected::Collected;
 use super::room::{Missing, Room};
-use super::track::{Track, known};
+use super::track::Track;
 use super::{Detector, Exception, Report, Run, Skipped};
 use crate::alert::{Alert, Severity, State};
 use crate::ledger::Muted;
 use crate::ledger::history::Point;
-use crate::record::{self, HISTORY, RunBatch, RunId, Segment, Text, Value};
+use crate::record::{self, HISTORY, RunBatch, RunId, Segment, Text, Value, known_rank};
 use crate::view::{self, Counts};
 
 /// Values of one metric that are shown.
@@ -277,7 +277,7 @@ fn exception(segment: &Segment, batch: &RunBatch, text: &Text) -> Exception {
     let row = text.row as usize;
     let mut fields = text.fields.iter();
     Exception {
-        rank: batch.ranks.get(row).copied().and_then(known),
+        rank: batch.ranks.get(row).copied().and_then(known_rank),
         step: batch.steps.get(row).copied(),
         line: batch.places.get(row).map(|place| place.line),
         input: segment.input.to_string(),

@@ -2,7 +2,7 @@
 
 use crate::downsample::of_stretch;
 use crate::ledger::history::Point;
-use crate::record::{Metric, NO_RANK};
+use crate::record::Metric;
 use crate::view::{self, Number, Series};
 
 /// A metric of a run: all of it in numbers, and some of its values.
@@ -187,15 +187,11 @@ fn shown(point: Point) -> Point {
     Point { time, ..point }
 }
 
-/// A rank as it is shown.
-pub(super) fn known(rank: u32) -> Option<u32> {
-    (rank != NO_RANK).then_some(rank)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::record::NO_RANK;
     use proptest::prelude::*;
 
     fn track(values: impl IntoIterator<Item = f64>, limit: usize) -> Track {

@@ -20,7 +20,7 @@ use serde::{Serialize, Serializer};
 use crate::alert;
 use crate::downsample::extremes;
 use crate::ledger::history::{self, Point};
-use crate::record::NO_RANK;
+use crate::record::{NO_RANK, known_rank};
 
 pub use self::alerts::{Filter, alert, alerts};
 pub use self::runs::{run, runs};
@@ -171,8 +171,7 @@ impl Series {
             .into_iter()
             .filter_map(|at| points.get(at))
             .collect();
-        let rank = |point: &&Point| (point.rank != NO_RANK).then_some(point.rank);
-        let ranks: Vec<Option<u32>> = kept.iter().map(rank).collect();
+        let ranks: Vec<Option<u32>> = kept.iter().map(|point| known_rank(point.rank)).collect();
         Self {
             metric,
             rows: points.len(),

@@ -46,9 +46,6 @@ pub(super) struct Args {
     configured: Configured,
 }
 
-/// Bytes read at once.
-const CHUNK: usize = 256 << 10;
-
 pub(super) fn run(args: &Args) -> Outcome {
     if args.list {
         print(&list());
@@ -123,7 +120,15 @@ impl Reading<'_> {
             ..options::decoding_for(self.config, &input, &named.run, named.rank, wanted)
         });
         let mut summary = self.args.summary.then(Summary::default);
-        let read = self.decode(&mut decoder, bytes, summary.as_mut());
+        let read = logs::feed(&mut decoder, bytes, |decoder, _| {
+            let segment = decoder.take();
+            match &mut summary {
+                Some(summary) => summary.add(&segment),
+                None => self.out.write(|out| records::write(&segment, out)),
+            }
+            decoder.recycle(segment);
+            Ok(!matches!(self.out, Out::Closed))
+        });
         let tally = decoder.tally();
         if let Some(summary) = summary {
             self.out.write(|out| summary.write(&input, &tally, out));
@@ -131,35 +136,6 @@ impl Reading<'_> {
             say(&format!("runwatch: {input}:{line}: {problem}"));
         }
         read.with_context(|| format!("cannot read `{input}` after line {}", tally.lines))
-    }
-
-    fn decode(
-        &mut self,
-        decoder: &mut Decoder,
-        bytes: &mut dyn Read,
-        mut summary: Option<&mut Summary>,
-    ) -> io::Result<()> {
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            let read = match bytes.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read,
-            };
-            match &read {
-                Ok(0) => decoder.finish(),
-                Ok(len) => decoder.push(&buffer[..*len]),
-                Err(_) => decoder.break_off(),
-            }
-            let segment = decoder.take();
-            match &mut summary {
-                Some(summary) => summary.add(&segment),
-                None => self.out.write(|out| records::write(&segment, out)),
-            }
-            decoder.recycle(segment);
-            if read? == 0 || matches!(self.out, Out::Closed) {
-                return Ok(());
-            }
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
-use crate::record::{NO_RANK, RunBatch, Segment, Text, Value};
+use crate::record::{RunBatch, Segment, Text, Value, known_rank};
 
 /// Writes the records of a segment in the order of the input.
 pub(crate) fn write(segment: &Segment, out: &mut impl Write) -> io::Result<()> {
@@ -63,7 +63,7 @@ impl Serialize for Record<'_> {
         map.serialize_entry("project", &*run.project)?;
         map.serialize_entry("run", &*run.run)?;
         let rank = batch.ranks[row];
-        map.serialize_entry("rank", &(rank != NO_RANK).then_some(rank))?;
+        map.serialize_entry("rank", &known_rank(rank))?;
         map.serialize_entry("step", &batch.steps[row])?;
         let time = batch.times[row];
         map.serialize_entry("time", &time.is_finite().then_some(time))?;

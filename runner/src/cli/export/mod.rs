@@ -16,6 +16,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use super::Outcome;
 use super::delivery::Looked;
 use super::output::{count, say};
+use super::scope;
 use crate::exit::{Ending, Failure};
 use crate::ledger::Ledger;
 use crate::ledger::history::{Span, Stretch};
@@ -144,7 +145,7 @@ fn metrics(
     form: Form,
     target: &mut Target,
 ) -> Result<io::Result<String>, Failure> {
-    let runs = runs(args, ledger)?;
+    let runs = scope::histories(ledger, args.project.as_deref(), &args.run)?;
     let names = names(args, ledger, &runs)?;
     let mut writer: Box<dyn Writer + '_> = match form {
         Form::Csv => match csv::Wide::new(target, &names) {
@@ -173,25 +174,6 @@ fn metrics(
     let names = count(names.len() as u64, "metric", "metrics");
     Ok(writer.end().map(|()| format!("{runs} with {names}")))
 }
-
-fn runs(args: &Args, ledger: &Ledger) -> Result<Vec<Span>, Failure> {
-    let all = ledger.spans(args.project.as_deref()).map_err(usage)?;
-    for name in &args.run {
-        if !all.iter().any(|span| span.run == *name) {
-            let known = all.iter().map(|span| span.run.as_str());
-            let hint = did_you_mean(name, known).unwrap_or_else(|| HOW.to_owned());
-            return Err(usage(format!("there is no history of a run `{name}`")).hint(&hint));
-        }
-    }
-    if all.is_empty() {
-        return Err(usage("there is no history yet").hint(HOW));
-    }
-    let wanted = |span: &Span| args.run.is_empty() || args.run.contains(&span.run);
-    Ok(all.into_iter().filter(wanted).collect())
-}
-
-const HOW: &str = "a watch writes it (`python train.py 2>&1 | runwatch`), and `runwatch import \
-                   LOG` adds what was logged before";
 
 /// The printed names of the metrics, in the order in which they appeared.
 fn names(args: &Args, ledger: &Ledger, runs: &[Span]) -> Result<Vec<String>, Failure> {

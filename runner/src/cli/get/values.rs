@@ -14,7 +14,7 @@ use crate::deliver::post::wall_clock;
 use crate::exit::{Ending, Failure};
 use crate::ledger::Ledger;
 use crate::ledger::history::{Point, Window};
-use crate::record::NO_RANK;
+use crate::record::known_rank;
 use crate::view::{self, Number};
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -121,7 +121,7 @@ impl From<Point> for Value {
             timestamp: Moment(point.time),
             step: point.step,
             value: Number(point.value),
-            rank: (point.rank != NO_RANK).then_some(point.rank),
+            rank: known_rank(point.rank),
         }
     }
 }

@@ -5,7 +5,7 @@ mod names;
 mod tally;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,9 +51,6 @@ pub(super) struct Args {
 
 /// Bytes by which a database and an export are told.
 const HEAD: u64 = 4096;
-
-/// Bytes read at once.
-const CHUNK: usize = 256 << 10;
 
 pub(super) fn run(args: &Args) -> Outcome {
     let (config, ledger) = args.kept.open()?;
@@ -179,7 +176,12 @@ impl Import<'_> {
             imported: &mut self.imported,
             ledger: &self.ledger,
         };
-        let read = reading.all(&mut decoder, &mut head.chain(bytes));
+        let read = logs::feed(&mut decoder, &mut head.chain(bytes), |decoder, end| {
+            if end || decoder.rows() >= SEGMENT_ROWS {
+                reading.hand_over(decoder)?;
+            }
+            Ok(true)
+        });
         let lost = reading.recorder.close(true);
         let tally = decoder.tally();
         if let Some((line, problem)) = &tally.first_malformed {
@@ -208,28 +210,6 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn all(&mut self, decoder: &mut Decoder, bytes: &mut dyn Read) -> anyhow::Result<()> {
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            let read = match bytes.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read,
-            };
-            match &read {
-                Ok(0) => decoder.finish(),
-                Ok(len) => decoder.push(&buffer[..*len]),
-                Err(_) => decoder.break_off(),
-            }
-            let end = !matches!(read, Ok(1..));
-            if end || decoder.rows() >= SEGMENT_ROWS {
-                self.hand_over(decoder)?;
-            }
-            if end {
-                return read.map(drop).map_err(anyhow::Error::from);
-            }
-        }
-    }
-
     fn hand_over(&mut self, decoder: &mut Decoder) -> anyhow::Result<()> {
         let mut segment = decoder.take();
         self.renamed.apply(&mut segment)?;
