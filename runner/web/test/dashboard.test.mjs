@@ -304,6 +304,7 @@ test("characters that are hidden or turn the writing are shown", async () => {
   const driver = await dashboard(`#/alert/${"4a".padStart(32, "0")}`);
   await driver.page.waitForSelector(".alert-message");
   assert.ok((await driver.texts(".alert-message"))[0].includes('onerror=alert(1)>\\u{202e} and "quotes"'));
+  await driver.page.waitForSelector(".connection.open");
   driver.mock.alert({ title: "one\u200btwo\u001b[31m\u2066three" });
   await driver.visit("#/alerts");
   await driver.until(() => document.querySelector(".alert-title")?.textContent === "one\\u{200b}two\\x1b[31m\\u{2066}three");
