@@ -140,7 +140,17 @@ pub struct Alert {
     pub route: Option<String>,
     /// How the metric that it is about came there.
     pub recent: Option<Recent>,
+    /// Why the detector thinks that the run should stop. Only a wish.
+    #[serde(default)]
+    pub halt: Option<String>,
+    /// What the processes of the run were found doing: text in sections, each
+    /// under a line `== what`; at most [`EVIDENCE_BYTES`].
+    #[serde(default)]
+    pub evidence: Option<String>,
 }
+
+/// The most bytes of [`Alert::evidence`].
+pub const EVIDENCE_BYTES: usize = 64 << 10;
 
 /// The last values of a metric, up to the alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -95,7 +95,7 @@ fn alerts_are_listed_in_their_usual_form() {
     let names: Vec<&String> = listed[2].as_object().unwrap().keys().collect();
     let schema: Vec<_> = "id schema fingerprint episode project run rank ranks host detector key \
                           severity state step time title message recommendation values location \
-                          first_step count route recent"
+                          first_step count route recent halt evidence"
         .split_whitespace()
         .collect();
     assert_eq!(names.len(), schema.len());

@@ -65,7 +65,7 @@ fn json_has_every_field_in_order() {
         "severity": "critical", "state": "firing", "step": 3, "time": null, "title": "loss is NaN",
         "message": "`loss` is NaN at step 3; it was finite before.",
         "recommendation": alert["recommendation"], "values": {"loss": null, "step": 3.0},
-        "location": {"input": "train.log", "line": 3}, "first_step": 3, "count": 1, "route": null, "recent": alert["recent"],
+        "location": {"input": "train.log", "line": 3}, "first_step": 3, "count": 1, "route": null, "recent": alert["recent"], "halt": "the loss is NaN", "evidence": null,
     });
     assert_eq!(*alert, expected);
     let id = alert["id"].as_str().unwrap();

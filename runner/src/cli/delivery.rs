@@ -275,7 +275,7 @@ pub(super) fn tell(incident: &Incident) -> Option<Alert> {
                 run: run.as_str().into(),
             };
             let time = wall_clock() as f64 / 1000.0;
-            Some(host_alert(&run, &host(), time, broken(sink, why)))
+            Some(host_alert(&run, &host(), time, 1, broken(sink, why)))
         }
     }
 }

@@ -37,5 +37,7 @@ pub(crate) fn sample() -> Alert {
             metric: "loss".to_owned(),
             values: vec![2.4, 2.31, f64::NAN],
         }),
+        halt: Some("the loss is NaN".to_owned()),
+        evidence: None,
     }
 }

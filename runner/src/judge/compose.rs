@@ -71,6 +71,8 @@ impl Letterhead<'_> {
             count: episode.count,
             route: finding.route,
             recent: None,
+            halt: finding.halt,
+            evidence: None,
         }
     }
 
@@ -104,15 +106,16 @@ impl Letterhead<'_> {
     }
 }
 
-/// An alert of the host about itself at this time (seconds since 1970).
+/// An alert of the host about itself at this time (seconds since 1970); the
+/// `ordinal` tells those with the same key apart, from 1.
 #[must_use]
-pub fn host_alert(run: &Run, host: &str, time: f64, finding: Finding) -> Alert {
+pub fn host_alert(run: &Run, host: &str, time: f64, ordinal: u32, finding: Finding) -> Alert {
     let at = Moment {
         step: None,
         rank: None,
         time,
     };
-    Letterhead { host, run }.own(at, 1, finding)
+    Letterhead { host, run }.own(at, ordinal, finding)
 }
 
 /// Makes of a muted finding the announcement that its episode goes on.

@@ -149,6 +149,8 @@ fn first_alert_has_everything() {
         count: 1,
         route: None,
         recent: None,
+        halt: None,
+        evidence: None,
     };
     assert_eq!(*alert, expected);
 }

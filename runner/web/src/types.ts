@@ -39,6 +39,8 @@ export interface Alert {
   count: number;
   route: string | null;
   recent: { metric: string; values: (Num | null)[] } | null;
+  halt: string | null;
+  evidence: string | null;
   made: Instant | null;
   acknowledged: Acknowledged | null;
 }

@@ -114,6 +114,8 @@ pub(super) fn ours(alert: Foreign, project: &str, run: &str, now: i64) -> (Alert
         count: 1,
         route: None,
         recent: None,
+        halt: None,
+        evidence: None,
     };
     let made = if time.is_finite() {
         (time * 1000.0).round() as i64

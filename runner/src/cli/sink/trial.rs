@@ -95,6 +95,8 @@ fn message(severity: Severity, sink: &str) -> Message {
             .to_owned(),
         recommendation: "Nothing. An alert says here what to do now.".to_owned(),
         recent: None,
+        halt: None,
+        evidence: None,
         ..sample()
     };
     Message {

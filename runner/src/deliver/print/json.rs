@@ -76,7 +76,8 @@ mod tests {
             r#""recommendation":"Stop the run, go back to the last good checkpoint, and lower "#,
             r#"the learning rate.","values":{"loss":null,"last":2.31},"#,
             r#""location":{"input":"train.log","line":17},"first_step":2404,"count":1,"route":null,"#,
-            r#""recent":{"metric":"loss","values":[2.4,2.31,null]}}"#,
+            r#""recent":{"metric":"loss","values":[2.4,2.31,null]},"#,
+            r#""halt":"the loss is NaN","evidence":null}"#,
             "\n",
         );
         assert_eq!(written(&sample()), golden);

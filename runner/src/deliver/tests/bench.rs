@@ -118,6 +118,8 @@ pub(super) fn alert(key: &str, severity: Severity, state: State) -> Alert {
         // NaN equals nothing, itself included.
         values: vec![("loss".to_owned(), 2.31)],
         recent: None,
+        halt: None,
+        evidence: None,
         ..sample()
     }
 }

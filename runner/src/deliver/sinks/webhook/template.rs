@@ -209,6 +209,8 @@ fn samples() -> [(Message, &'static str); 2] {
         message: "loss was 2.31,\nand is NaN now.".to_owned(),
         recommendation: "Go back to the last \"good\" checkpoint.".to_owned(),
         recent: None,
+        halt: None,
+        evidence: None,
         ..crate::deliver::sample()
     };
     let bare = Alert {
