@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::Interests;
 use crate::detect::{Account, Detect, Event, Failure, Next, What};
-use crate::judge::{HOST_DETECTOR, Judge, Seen, Suppressed};
+use crate::judge::{Episodes, HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
 use crate::recent::Tails;
 use crate::record::{NO_RANK, Run, RunBatch, RunId, Segment};
@@ -70,6 +70,12 @@ impl Pipeline {
     #[must_use]
     pub fn detectors(&self) -> &[Arc<str>] {
         self.detect.names()
+    }
+
+    /// From now on numbers episodes after those of earlier watches; see
+    /// [`Judge::number_after`].
+    pub fn number_after(&mut self, earlier: Episodes) {
+        self.judge.number_after(earlier);
     }
 
     /// From now on remembers what was suppressed, for [`Pipeline::take_muted`].

@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use clap::Args as ClapArgs;
 
 use super::delivery::Delivering;
-use super::live::{Live, Outlets};
+use super::live::{Before, Live, Outlets};
 use super::options::{self, Configured, Shown};
 use super::output::say;
 use super::{Outcome, follow};
@@ -109,7 +109,7 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     let pipeline = options::pipeline(config, 1, true, note)?;
     let variable = |name: &str| std::env::var(name).ok();
     let decoding = options::decoding(config, "stdin", &run_name(&variable), None, &pipeline);
-    let outlets = outlets(args, config)?;
+    let outlets = outlets(args, config, before())?;
     let mut live = Live::new(decoding, pipeline, outlets)?;
     let interrupted = interrupts(queue)?;
     if !quiet {
@@ -136,7 +136,8 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     }
     // A job that we no longer listen to may go on.
     let over = !interrupted.load(Ordering::Relaxed);
-    let ending = live.finish(quiet, over);
+    live.end("unknown");
+    let ending = live.close(quiet, over);
     Ok(if interrupted.load(Ordering::Relaxed) {
         ending.max(Ending::Interrupted)
     } else {
@@ -166,7 +167,16 @@ fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
         .unwrap_or_else(|| jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string())
 }
 
-pub(super) fn outlets(args: &Args, config: &Config) -> Result<Outlets, Failure> {
+/// A file can be read again; what comes through a pipe has never been before,
+/// unless the watch was ended in the middle of it.
+fn before() -> Before {
+    match passthrough::stdin().and_then(|stdin| stdin.metadata()) {
+        Ok(stdin) if stdin.is_file() => Before::Again,
+        _ => Before::Continued,
+    }
+}
+
+pub(super) fn outlets(args: &Args, config: &Config, before: Before) -> Result<Outlets, Failure> {
     let mut printers = Vec::new();
     if let Some(form) = args.shown.form(config) {
         printers.push(options::stderr_console(config, form));
@@ -177,6 +187,7 @@ pub(super) fn outlets(args: &Args, config: &Config) -> Result<Outlets, Failure> 
         post: Some(args.delivering.open(config)?),
         history: (config.history.enable && !args.no_history).then(|| options::caps(config)),
         flush: config.delivery.flush,
+        before,
     })
 }
 

@@ -92,6 +92,24 @@ impl Ledger {
         })
     }
 
+    /// The highest number of an episode that a run has had; `ended`: before it
+    /// ended last.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub fn episodes(&self, project: &str, run: &str, ended: bool) -> Result<u64> {
+        self.read(|connection| {
+            let highest: Option<i64> = connection
+                .prepare_cached(
+                    "SELECT max(episode) FROM alert
+                     WHERE project = ?1 AND run = ?2 AND (over OR NOT ?3)",
+                )?
+                .query_row(params![project, run, ended], |row| row.get(0))?;
+            Ok(highest.unwrap_or_default().unsigned_abs())
+        })
+    }
+
     /// The alert with this id, or with the only id that begins like this.
     ///
     /// # Errors
