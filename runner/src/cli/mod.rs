@@ -11,6 +11,7 @@ mod evaluate;
 mod export;
 mod follow;
 mod get;
+mod halt;
 mod import;
 mod json;
 mod list;
