@@ -16,6 +16,7 @@ mod digest;
 pub mod downsample;
 pub mod evaluate;
 pub mod exit;
+pub mod halt;
 pub mod input;
 pub mod judge;
 pub mod ledger;
@@ -26,6 +27,7 @@ pub mod pipeline;
 mod recent;
 pub mod record;
 pub mod report;
+pub mod restart;
 pub mod sandbox;
 pub mod secret;
 #[cfg(feature = "network")]

@@ -34,7 +34,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         let error = anyhow!("standard input cannot be followed");
         return Err(Failure::new(Ending::Usage, error).hint("leave out `--follow -`"));
     }
-    let loaded = args.configured.load()?;
+    let mut loaded = args.configured.load()?;
+    args.halt.apply(&mut loaded.config);
     let config = &loaded.config;
     let quiet = args.shown.quiet;
     let note = |text: &str| {

@@ -13,6 +13,7 @@ mod evaluate;
 mod export;
 mod follow;
 mod get;
+mod halt;
 mod import;
 mod json;
 mod list;

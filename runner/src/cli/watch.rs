@@ -46,6 +46,8 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Delivery")]
     pub(super) no_history: bool,
     #[command(flatten)]
+    pub(super) halt: super::halt::Halt,
+    #[command(flatten)]
     pub(super) configured: Configured,
 }
 
@@ -98,7 +100,8 @@ fn pass_through(queue: &Queue) {
 }
 
 fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
-    let loaded = args.configured.load()?;
+    let mut loaded = args.configured.load()?;
+    args.halt.apply(&mut loaded.config);
     let config = &loaded.config;
     let quiet = args.shown.quiet;
     let note = |text: String| {

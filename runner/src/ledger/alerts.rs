@@ -67,6 +67,7 @@ impl Ledger {
             tx.execute("DELETE FROM silence WHERE removed < ?1", [before])?;
             tx.execute("DELETE FROM run WHERE seen < ?1", [before])?;
             tx.execute("DELETE FROM detector WHERE updated < ?1", [before])?;
+            tx.execute("DELETE FROM halt WHERE at < ?1", [before])?;
             Ok(alerts as u64)
         })
     }

@@ -1,0 +1,103 @@
+//! The flags about halting, and about starting again: what they change in the
+//! configuration.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::{Config, units};
+use crate::halt::{On, Reach, Settings};
+
+/// Whether runs are halted.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(super) struct Halt {
+    /// End a run that wastes its machines: at any `critical` alert, at a
+    /// `warning` too, or where the detector `asked` for it; `dry-run` only says
+    /// what would be done; `off` whatever the configuration says
+    #[arg(long, value_name = "WHEN", help_heading = "Halting")]
+    halt: Option<When>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    Off,
+    Asked,
+    Warning,
+    Critical,
+    DryRun,
+}
+
+impl Halt {
+    /// Changes the configuration as the flag says.
+    pub(super) fn apply(self, config: &mut Config) {
+        match self.halt {
+            None => {}
+            Some(When::Off) => off(config),
+            Some(When::Asked) => config.halt.on = On::Asked,
+            Some(When::Warning) => config.halt.on = On::Warning,
+            Some(When::Critical) => config.halt.on = On::Critical,
+            Some(When::DryRun) => {
+                config.halt.dry_run = true;
+                if !Settings::of(config).enabled() {
+                    config.halt.on = On::Critical;
+                }
+            }
+        }
+    }
+}
+
+/// Nothing halts, whichever detector or route says so.
+fn off(config: &mut Config) {
+    config.halt.on = On::Off;
+    let detectors = config.detectors.iter_mut().map(|it| &mut it.halt);
+    let routes = config.routes.iter_mut().map(|it| &mut it.halt);
+    for halt in detectors.chain(routes) {
+        *halt = halt.map(|_| Reach::Off);
+    }
+}
+
+/// Whether a job that ended is started again.
+#[derive(Debug, Clone, Default, Args)]
+// Only `exec` starts jobs.
+#[allow(dead_code)]
+pub(super) struct Restart {
+    /// Start the job again after it was halted, or after a crash; may be given
+    /// twice
+    #[arg(long, value_name = "WHEN", help_heading = "Halting")]
+    restart: Vec<After>,
+    /// How often in a row, without progress
+    #[arg(long, value_name = "NUMBER", help_heading = "Halting")]
+    restart_attempts: Option<u32>,
+    /// How long to wait before; twice as long with each attempt
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Halting")]
+    restart_backoff: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(dead_code)]
+enum After {
+    OnHalt,
+    OnCrash,
+}
+
+#[allow(dead_code)]
+impl Restart {
+    /// Changes the configuration as the flags say.
+    pub(super) fn apply(&self, config: &mut Config) {
+        let settings = &mut config.restart;
+        if !self.restart.is_empty() {
+            settings.on_halt = self.restart.contains(&After::OnHalt);
+            settings.on_crash = self.restart.contains(&After::OnCrash);
+        }
+        settings.attempts = self.restart_attempts.unwrap_or(settings.attempts);
+        settings.backoff = self.restart_backoff.unwrap_or(settings.backoff);
+    }
+}
+
+#[allow(dead_code)]
+fn duration(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_secs(24 * 3600);
+    units::parse_duration(text)
+        .filter(|duration| *duration <= longest)
+        .ok_or_else(|| "a duration up to 24h such as \"30s\" is expected".to_owned())
+}
