@@ -18,6 +18,7 @@ pub mod evaluate;
 pub mod exit;
 pub mod halt;
 pub mod input;
+pub mod job;
 pub mod judge;
 pub mod ledger;
 pub mod load;

@@ -43,7 +43,6 @@ pub(super) enum Before {
     Again,
     /// It goes on if the run has not ended; else the run has begun anew.
     Continued,
-    #[allow(dead_code, reason = "for the jobs that runwatch starts")]
     /// It has never been read before.
     New,
 }

@@ -10,6 +10,7 @@ mod demo;
 mod detector;
 pub(crate) mod diagnose;
 mod evaluate;
+mod exec;
 mod export;
 mod follow;
 mod get;
@@ -71,6 +72,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Exec(exec::Args),
     Review(review::Args),
     Decode(decode::Args),
     Demo(demo::Args),
@@ -118,6 +120,11 @@ pub fn main() -> u8 {
     };
     let outcome = match cli.command {
         None => watch::run(&cli.watch),
+        // Its exit code is the job's.
+        Some(Command::Exec(args)) => match exec::run(&args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Some(Command::Review(args)) => review::run(&args),
         Some(Command::Decode(args)) => decode::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),

@@ -52,7 +52,7 @@ pub(super) struct Args {
 }
 
 /// How often time passes for detectors when nothing comes in.
-const IDLE: Duration = Duration::from_millis(500);
+pub(super) const IDLE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &Args) -> Outcome {
     let closed = args.delivering.close_network();
@@ -160,7 +160,7 @@ const RUN_VARIABLES: &[(&str, &str)] = &[
 
 /// The run of a live stream that names none: what the job's environment calls
 /// it, else the moment it began.
-fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
+pub(super) fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
     RUN_VARIABLES
         .iter()
         .find_map(|(name, before)| {
@@ -180,15 +180,33 @@ fn before() -> Before {
 }
 
 pub(super) fn outlets(args: &Args, config: &Config, before: Before) -> Result<Outlets, Failure> {
+    outlets_of(
+        args.shown,
+        &args.delivering,
+        !args.no_history,
+        config,
+        before,
+    )
+}
+
+/// The ways out of a live watch. With `history` it keeps the metrics, unless
+/// the configuration says otherwise.
+pub(super) fn outlets_of(
+    shown: Shown,
+    delivering: &Delivering,
+    history: bool,
+    config: &Config,
+    before: Before,
+) -> Result<Outlets, Failure> {
     let mut printers = Vec::new();
-    if let Some(form) = args.shown.form(config) {
+    if let Some(form) = shown.form(config) {
         printers.push(options::stderr_console(config, form));
     }
     printers.extend(options::alert_file(config)?);
     Ok(Outlets {
         printers,
-        post: Some(args.delivering.open(config)?),
-        history: (config.history.enable && !args.no_history).then(|| options::caps(config)),
+        post: Some(delivering.open(config)?),
+        history: (config.history.enable && history).then(|| options::caps(config)),
         flush: config.delivery.flush,
         before,
     })
