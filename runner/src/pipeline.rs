@@ -94,6 +94,12 @@ impl Pipeline {
         &self.runs
     }
 
+    /// The furthest step of all runs.
+    #[must_use]
+    pub fn last_step(&self) -> Option<i64> {
+        self.ends.iter().flatten().map(|end| end.step).max()
+    }
+
     /// What was suppressed so far.
     #[must_use]
     pub fn suppressed(&self) -> Suppressed {

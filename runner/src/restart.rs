@@ -47,6 +47,12 @@ impl Restart {
         }
     }
 
+    /// Whether a job is started again at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.settings.on_halt || self.settings.on_crash
+    }
+
     /// The job has ended: `ending` is how, such as `exit status 1`, and empty
     /// if it ended well; `halted` says that we ended it; `cause` names the last
     /// exception or critical alert; `last_step` is how far it came; `now` is in

@@ -1,5 +1,6 @@
 //! What is done about alerts beside telling them: what the processes of the run
-//! are doing is put down as evidence.
+//! are doing is put down as evidence, and the run is halted if that was asked
+//! for.
 //!
 //! An alert that a run stands still waits here until its evidence is there, a
 //! few seconds: signals of a halt would destroy it.
@@ -8,7 +9,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::alert::{Alert, State};
+use crate::alert::{Alert, Finding, State};
+use crate::halt::Halting;
+use crate::record::Run;
 
 /// The detector whose alerts ask for evidence.
 const STALL: &str = "heartbeat";
@@ -34,6 +37,9 @@ pub(super) trait Scene: Send + Sync {
 
 /// What is done about the alerts of a watch.
 pub(super) struct Act {
+    /// What our own alerts are about.
+    run: Run,
+    halting: Option<Halting>,
     scene: Option<Arc<dyn Scene>>,
     /// Alerts that wait for their evidence, and until when.
     held: Vec<(Alert, f64)>,
@@ -42,9 +48,11 @@ pub(super) struct Act {
 }
 
 impl Act {
-    pub(super) fn new(scene: Option<Arc<dyn Scene>>) -> Self {
+    pub(super) fn new(run: Run, halting: Option<Halting>, scene: Option<Arc<dyn Scene>>) -> Self {
         let (to, from) = channel();
         Self {
+            run,
+            halting,
             scene,
             held: Vec::new(),
             to,
@@ -110,6 +118,35 @@ impl Act {
     pub(super) fn release(&mut self) -> Vec<Alert> {
         self.found(f64::INFINITY)
     }
+
+    /// What our own alerts are about.
+    pub(super) fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// An alert has been told, and may be a reason to halt.
+    pub(super) fn consider(&mut self, alert: &Alert, now: f64) {
+        if let Some(halting) = &mut self.halting {
+            halting.consider(alert, now);
+        }
+    }
+
+    /// Time passes; gives what is to be told of the halt.
+    pub(super) fn tick(&mut self, now: f64) -> Vec<Finding> {
+        let halting = self.halting.as_mut();
+        halting.map(|it| it.tick(now)).unwrap_or_default()
+    }
+
+    /// The job is over, and how; gives what is to be told of the halt.
+    pub(super) fn ended(&mut self, how: &str, now: f64) -> Vec<Finding> {
+        let halting = self.halting.as_mut();
+        halting.map(|it| it.ended(how, now)).unwrap_or_default()
+    }
+
+    /// Why the run was or is being halted, if it is.
+    pub(super) fn halted(&self) -> Option<&str> {
+        Some(&self.halting.as_ref()?.cause()?.title)
+    }
 }
 
 fn is_stall(alert: &Alert) -> bool {
@@ -132,6 +169,14 @@ mod tests {
             assert_eq!(last_lines[0].0, "stdout");
             self.0.lock().unwrap().recv().ok().flatten()
         }
+    }
+
+    fn act(scene: Option<Arc<dyn Scene>>) -> Act {
+        let run = Run {
+            project: "default".into(),
+            run: "train".into(),
+        };
+        Act::new(run, None, scene)
     }
 
     fn stall(id: &str) -> Alert {
@@ -164,7 +209,7 @@ mod tests {
     #[test]
     fn a_stall_waits_for_its_evidence_and_the_others_do_not() {
         let (found, scene) = mpsc::channel();
-        let mut act = Act::new(Some(Arc::new(Slow(Mutex::new(scene)))));
+        let mut act = act(Some(Arc::new(Slow(Mutex::new(scene)))));
         let ready = act.gather(vec![stall("a"), sample()], &lines, 0.0);
         assert_eq!(ids(&ready), [sample().id]);
         assert!(act.gather(Vec::new(), &lines, PATIENCE - 1.0).is_empty());
@@ -184,7 +229,7 @@ mod tests {
     #[test]
     fn evidence_that_does_not_come_is_not_waited_for_without_end() {
         let (found, scene) = mpsc::channel();
-        let mut act = Act::new(Some(Arc::new(Slow(Mutex::new(scene)))));
+        let mut act = act(Some(Arc::new(Slow(Mutex::new(scene)))));
         assert!(
             act.gather(vec![stall("a"), stall("b")], &lines, 5.0)
                 .is_empty()
@@ -198,7 +243,7 @@ mod tests {
 
     #[test]
     fn without_a_scene_nothing_waits() {
-        let mut act = Act::new(None);
+        let mut act = act(None);
         assert_eq!(ids(&act.gather(vec![stall("a")], &lines, 0.0)), ["a"]);
     }
 }

@@ -58,8 +58,6 @@ fn off(config: &mut Config) {
 
 /// Whether a job that ended is started again.
 #[derive(Debug, Clone, Default, Args)]
-// Only `exec` starts jobs.
-#[allow(dead_code)]
 pub(super) struct Restart {
     /// Start the job again after it was halted, or after a crash; may be given
     /// twice
@@ -74,13 +72,11 @@ pub(super) struct Restart {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[allow(dead_code)]
 enum After {
     OnHalt,
     OnCrash,
 }
 
-#[allow(dead_code)]
 impl Restart {
     /// Changes the configuration as the flags say.
     pub(super) fn apply(&self, config: &mut Config) {
@@ -94,7 +90,6 @@ impl Restart {
     }
 }
 
-#[allow(dead_code)]
 fn duration(text: &str) -> Result<Duration, String> {
     let longest = Duration::from_secs(24 * 3600);
     units::parse_duration(text)

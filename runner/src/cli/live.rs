@@ -9,18 +9,18 @@ use super::act::Act;
 use super::delivery;
 use super::options::host;
 use super::output::{count, say, summarize};
-use crate::alert::{Alert, Finding, State};
+use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::{self, Decoder, Stream, Tally};
 use crate::deliver::owner;
 use crate::deliver::post::{Post, wall_clock};
 use crate::deliver::print::{Printer, Spooler};
 use crate::exit::{Ending, Failure};
 use crate::input::last_lines::LastLines;
-use crate::judge::host_alert;
-use crate::ledger::Muted;
+use crate::judge::{HOST_DETECTOR, host_alert};
 use crate::ledger::history::{Caps, Recorder};
+use crate::ledger::{Ledger, Muted};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
-use crate::record::{Run, Segment, Text};
+use crate::record::{Segment, Text};
 
 /// Where the alerts of a live watch go.
 pub(super) struct Outlets {
@@ -71,7 +71,8 @@ pub(super) struct Live {
     act: Option<Act>,
     /// The exception that the job printed last.
     exception: Option<Text>,
-    #[allow(dead_code, reason = "for the jobs that runwatch starts")]
+    /// The fingerprint of the critical trouble that was told last.
+    cause: Option<String>,
     /// The number of our own last alert.
     own: u64,
     alerts: Vec<Alert>,
@@ -148,6 +149,7 @@ impl Live {
             flush,
             act: None,
             exception: None,
+            cause: None,
             own: 0,
             alerts: Vec::new(),
             fired: 0,
@@ -155,7 +157,6 @@ impl Live {
         })
     }
 
-    #[allow(dead_code, reason = "for the jobs that runwatch starts")]
     /// From now on acts on alerts, too.
     pub(super) fn act(&mut self, act: Act) {
         self.act = Some(act);
@@ -260,6 +261,7 @@ impl Live {
         }
         let muted = self.pipeline.take_muted();
         self.tell(alerts, &muted);
+        self.go_on_halting();
         let now = wall_clock();
         if let Some(post) = &mut self.post {
             post.tick(now);
@@ -279,31 +281,73 @@ impl Live {
         for alert in &alerts {
             self.fired += u64::from(alert.state == State::Firing);
             self.spooler.send(alert);
+            self.note_cause(alert);
+            if let Some(act) = &mut self.act {
+                act.consider(alert, now());
+            }
         }
         if let Some(post) = &mut self.post {
             post.send(&alerts, muted, wall_clock());
         }
     }
 
-    #[allow(dead_code, reason = "for the jobs that runwatch starts")]
-    /// Tells something that we know ourselves of a run, with what shows it.
-    pub(super) fn say(&mut self, run: &Run, finding: Finding, evidence: Option<String>) {
+    fn note_cause(&mut self, alert: &Alert) {
+        let is_trouble = alert.state == State::Firing && alert.severity == Severity::Critical;
+        if is_trouble && alert.detector != HOST_DETECTOR {
+            self.cause = Some(alert.fingerprint.clone());
+        }
+    }
+
+    /// Time passes for a halt.
+    fn go_on_halting(&mut self) {
+        let findings = self.act.as_mut().map(|act| act.tick(now()));
+        for finding in findings.unwrap_or_default() {
+            self.say(finding, None);
+        }
+    }
+
+    /// The job is over, and how, to be read on after "the job ended".
+    pub(super) fn job_ended(&mut self, how: &str) {
+        let findings = self.act.as_mut().map(|act| act.ended(how, now()));
+        for finding in findings.unwrap_or_default() {
+            self.say(finding, None);
+        }
+    }
+
+    /// Why the run was or is being halted, if it is.
+    pub(super) fn halted(&self) -> Option<&str> {
+        self.act.as_ref()?.halted()
+    }
+
+    /// Tells something that we know ourselves of the run, with what shows it.
+    /// Does nothing if alerts are only told.
+    pub(super) fn say(&mut self, finding: Finding, evidence: Option<String>) {
+        let Some(act) = &self.act else { return };
+        let run = act.run();
         let ledger = self.post.as_ref().map(Post::ledger);
         let earlier = ledger.and_then(|it| it.episodes(&run.project, &run.run, false).ok());
         let episode = earlier.unwrap_or_default().max(self.own) + 1;
-        self.own = episode;
         let alert = host_alert(run, &host(), now(), episode, finding);
+        self.own = episode;
         self.tell(vec![Alert { evidence, ..alert }], &[]);
     }
 
-    #[allow(dead_code, reason = "for the jobs that runwatch starts")]
+    /// The trouble that was told last, of the critical ones, by its fingerprint.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The ledger, if there is one.
+    pub(super) fn ledger(&self) -> Option<Arc<Ledger>> {
+        Some(self.post.as_ref()?.ledger().clone())
+    }
+
     /// The exception that the job printed last, if something is to be done about
     /// alerts.
     pub(super) fn exception(&self) -> Option<&Text> {
         self.exception.as_ref()
     }
 
-    #[allow(dead_code, reason = "for the jobs that runwatch starts")]
     /// The last lines of each input, under its name.
     pub(super) fn last_lines(&self) -> Vec<(String, Vec<String>)> {
         last_lines(&self.inputs)

@@ -1,6 +1,5 @@
 //! The command line: one file per subcommand, thin.
 
-#[allow(dead_code, reason = "for the jobs that runwatch starts")]
 mod act;
 pub(crate) mod compare;
 mod config;

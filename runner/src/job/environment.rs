@@ -27,18 +27,34 @@ impl Environment {
             ("RUNWATCH_PROJECT", self.project.clone().into()),
             ("RUNWATCH_RUN", self.run.clone().into()),
             ("RUNWATCH_DIR", self.dir.clone().into()),
-            ("RUNWATCH_TOKEN", self.token_of(attempt).into()),
+            ("RUNWATCH_TOKEN", token_of(&self.token, attempt).into()),
             ("RUNWATCH_ATTEMPT", attempt.to_string().into()),
         ]
     }
+}
 
-    fn token_of(&self, attempt: u32) -> String {
-        if attempt > 1 {
-            format!("{}.{attempt}", self.token)
-        } else {
-            self.token.clone()
-        }
+/// The token of an attempt, by that of the first.
+#[must_use]
+pub fn token_of(first: &str, attempt: u32) -> String {
+    if attempt > 1 {
+        format!("{first}.{attempt}")
+    } else {
+        first.to_owned()
     }
+}
+
+/// The rank of all that is started here, if the launcher that started us says
+/// so: `torchrun` and its like, Slurm, Open MPI.
+pub fn rank(variable: &dyn Fn(&str) -> Option<String>) -> Option<u32> {
+    let several = |name: &str| {
+        variable(name)
+            .and_then(|it| it.parse().ok())
+            .is_some_and(|size: u32| size > 1)
+    };
+    let of = |name: &str, size: &str| variable(name)?.parse().ok().filter(|_| several(size));
+    of("RANK", "WORLD_SIZE")
+        .or_else(|| of("SLURM_PROCID", "SLURM_NTASKS"))
+        .or_else(|| of("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
 }
 
 /// The token of a start: that of the environment, else what the scheduler

@@ -1,8 +1,9 @@
 //! The processes of a job besides its leader, as `/proc` has them.
 
-use std::fs;
+use std::{fs, io};
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, waitid};
+use signal_hook::consts::SIGUSR1;
 
 /// A process, as far as it matters here.
 struct Process {
@@ -19,6 +20,45 @@ pub(super) fn members(leader: Pid) -> Vec<Pid> {
         .filter(|process| !process.zombie)
         .map(|process| process.pid)
         .collect()
+}
+
+/// Whether anybody of a group lives, its leader included.
+#[must_use]
+pub fn is_alive(leader: Pid) -> bool {
+    processes().any(|process| process.group == leader.as_raw_pid() && !process.zombie)
+}
+
+/// Sends a signal to all of a group.
+///
+/// # Errors
+/// When nobody could be sent it.
+pub fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
+    rustix::process::kill_process_group(leader, signal).map_err(Into::into)
+}
+
+/// Sends SIGUSR1 to those of a group that expect it: the others would end.
+///
+/// # Errors
+/// When nobody expects it.
+pub fn signal_those_that_catch_usr1(leader: Pid) -> io::Result<()> {
+    let group = processes().filter(|process| process.group == leader.as_raw_pid());
+    let catching: Vec<Process> = group.filter(|process| catches_usr1(process.pid)).collect();
+    if catching.is_empty() {
+        return Err(io::Error::other("no process of the job catches it"));
+    }
+    for process in catching {
+        // It may have ended meanwhile.
+        _ = rustix::process::kill_process(process.pid, Signal::USR1);
+    }
+    Ok(())
+}
+
+fn catches_usr1(pid: Pid) -> bool {
+    let path = format!("/proc/{}/status", pid.as_raw_pid());
+    let status = fs::read_to_string(path).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (SIGUSR1 - 1) & 1 == 1)
 }
 
 /// Buries processes that came to us because their parents ended. `own` are

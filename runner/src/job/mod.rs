@@ -17,7 +17,7 @@ pub mod frames;
 #[cfg(unix)]
 pub mod environment;
 #[cfg(unix)]
-mod group;
+pub mod group;
 #[cfg(unix)]
 pub mod keeper;
 #[cfg(unix)]

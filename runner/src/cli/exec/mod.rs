@@ -1,6 +1,10 @@
 //! `runwatch exec`: a job, wrapped.
 
 #[cfg(unix)]
+mod leader;
+#[cfg(unix)]
+mod verdict;
+#[cfg(unix)]
 mod watcher;
 
 use std::ffi::OsString;
@@ -10,7 +14,9 @@ use anyhow::anyhow;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::delivery::Delivering;
+use super::halt::{Halt, Restart};
 use super::options::{Configured, Shown};
+use crate::config::Config;
 use crate::exit::{Ending, Failure};
 
 /// Run a job and watch it: its output passes through, its exit code and
@@ -42,6 +48,10 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Delivery")]
     no_history: bool,
     #[command(flatten)]
+    halt: Halt,
+    #[command(flatten)]
+    restart: Restart,
+    #[command(flatten)]
     configured: Configured,
     /// The program and its arguments
     #[arg(
@@ -51,6 +61,16 @@ pub(super) struct Args {
         value_name = "CMD"
     )]
     command: Vec<OsString>,
+}
+
+impl Args {
+    /// The configuration with what the flags change.
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = self.configured.load()?.config;
+        self.halt.apply(&mut config);
+        self.restart.apply(&mut config);
+        Ok(config)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,7 +97,6 @@ mod unix {
     use super::*;
     use crate::cli::output::say;
     use crate::cli::watch::run_name;
-    use crate::config::Config;
     use crate::job::environment::{self, Environment};
     use crate::job::keeper::{self, NoJob, Plan};
     use crate::job::relay::Relay;
@@ -101,7 +120,7 @@ mod unix {
     }
 
     fn keep(args: &Args) -> Result<u8, Failure> {
-        let config = args.configured.load()?.config;
+        let config = args.config()?;
         let Some((program, arguments)) = args.command.split_first() else {
             return Err(Failure::new(
                 Ending::Usage,

@@ -2,19 +2,27 @@
 //! it wants of the keeper goes out as orders.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
 use anyhow::anyhow;
 
 use super::Args;
+use super::leader::Leader;
+use super::verdict::{self, Ended};
+use crate::cli::act::{Act, Scene};
 use crate::cli::live::{Before, Live};
 use crate::cli::options;
 use crate::cli::output::{print, say};
 use crate::cli::watch::{self, IDLE};
+use crate::config::Config;
 use crate::exit::{Ending, Failure};
-use crate::job::Order;
+use crate::halt::{Halting, Settings, Target};
 use crate::job::ending::JobEnding;
 use crate::job::frames::{Frame, Note, Reader};
+use crate::job::{Order, environment};
+use crate::record::Run;
+use crate::restart::Restart;
 
 /// Frames that may wait for their turn: some 250 kB.
 const WAITING: usize = 64;
@@ -25,19 +33,33 @@ const STREAMS: [&str; 2] = ["stdout", "stderr"];
 /// Gives an exit code, at which nobody looks.
 pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let frames = frames()?;
-    let watched = args
-        .delivering
-        .close_network()
-        .and_then(|()| Watch::begin(args));
-    match watched {
-        Ok(watch) => Ok(watch.run(&frames).code()),
-        Err(failure) => {
-            say(&failure.to_string());
-            say("runwatch: not watching; the job goes on");
-            drain(&frames);
-            Ok(failure.ending.code())
+    let config = args.delivering.close_network().and_then(|()| args.config());
+    let config = match config {
+        Ok(config) => config,
+        Err(failure) => return Ok(only_drain(&failure, &frames)),
+    };
+    let mut restart = Restart::new(config.restart.clone());
+    loop {
+        let mut watch = match Watch::begin(args, &config) {
+            Ok(watch) => watch,
+            Err(failure) => return Ok(only_drain(&failure, &frames)),
+        };
+        watch.run(&config, &frames);
+        let ended = watch.ended();
+        let again = verdict::restart(&mut watch.live, &ended, &mut restart);
+        order(&again.map_or(Order::Finishing, |after| Order::Restart { after }));
+        let ending = watch.live.close(watch.quiet, true);
+        if again.is_none() {
+            return Ok(ending.code());
         }
     }
+}
+
+fn only_drain(failure: &Failure, frames: &Receiver<Frame>) -> u8 {
+    say(&failure.to_string());
+    say("runwatch: not watching; the job goes on");
+    drain(frames);
+    failure.ending.code()
 }
 
 /// The frames from standard input; there are no more when the channel closes.
@@ -74,16 +96,22 @@ struct Watch {
     live: Live,
     quiet: bool,
     run: String,
+    job: Arc<Leader>,
     /// The number of the stream's input, once it has written something.
     inputs: [Option<usize>; 2],
+    attempt: u32,
+    /// When the job began, in seconds since 1970.
+    began: f64,
+    /// The user asked for the end.
+    interrupted: bool,
+    /// The keeper knows of the halt.
+    told: bool,
     /// How the job ended, once it has.
     ending: Option<JobEnding>,
 }
 
 impl Watch {
-    fn begin(args: &Args) -> Result<Self, Failure> {
-        let loaded = args.configured.load()?;
-        let config = &loaded.config;
+    fn begin(args: &Args, config: &Config) -> Result<Self, Failure> {
         let quiet = args.shown.quiet;
         let note = |text: String| {
             if !quiet {
@@ -110,23 +138,77 @@ impl Watch {
             live,
             quiet,
             run,
+            job: Arc::default(),
             inputs: [Some(0), None],
+            attempt: 1,
+            began: 0.0,
+            interrupted: false,
+            told: false,
             ending: None,
         })
     }
 
-    fn run(mut self, frames: &Receiver<Frame>) -> Ending {
+    /// Watches the job to its end.
+    fn run(&mut self, config: &Config, frames: &Receiver<Frame>) {
         while self.ending.is_none() {
             match frames.recv_timeout(IDLE) {
+                Ok(Frame::Note(Note::Started {
+                    attempt,
+                    pid,
+                    began,
+                })) => self.started(config, attempt, pid, began),
                 Ok(frame) => self.take(frame),
                 Err(RecvTimeoutError::Timeout) => self.rest(),
                 // The keeper was killed: how the job ended nobody knows.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.tell_of_the_halt();
         }
-        order(&Order::Finishing);
-        self.live.end("unknown");
-        self.live.close(self.quiet, true)
+        let ended = self.ended();
+        verdict::tell(&mut self.live, &ended);
+    }
+
+    /// There is a job: from now on something can be done about it.
+    fn started(&mut self, config: &Config, attempt: u32, pid: u32, began: f64) {
+        (self.attempt, self.began) = (attempt, began);
+        self.job.set(pid);
+        let run = Run {
+            project: config.project.as_str().into(),
+            run: self.run.as_str().into(),
+        };
+        let variable = |name: &str| std::env::var(name).ok();
+        let token = variable("RUNWATCH_TOKEN").unwrap_or_default();
+        let target = Target {
+            project: config.project.clone(),
+            run: self.run.clone(),
+            dir: variable("RUNWATCH_DIR").map(Into::into),
+            token: environment::token_of(&token, attempt),
+            rank: environment::rank(&variable),
+            began,
+            job: Some(Box::new(self.job.clone())),
+        };
+        let halting = Halting::new(Settings::of(config), target, self.live.ledger());
+        let scene: Arc<dyn Scene> = self.job.clone();
+        self.live.act(Act::new(run, Some(halting), Some(scene)));
+    }
+
+    fn tell_of_the_halt(&mut self) {
+        if !self.told
+            && let Some(why) = self.live.halted()
+        {
+            order(&Order::Halting {
+                why: why.to_owned(),
+            });
+            self.told = true;
+        }
+    }
+
+    fn ended(&self) -> Ended {
+        Ended {
+            ending: self.ending,
+            attempt: self.attempt,
+            interrupted: self.interrupted,
+        }
     }
 
     fn take(&mut self, frame: Frame) {
@@ -137,6 +219,7 @@ impl Watch {
                 }
             }
             Frame::Note(Note::Ended { ending, .. }) => self.ending = Some(ending),
+            Frame::Note(Note::Interrupted { .. }) => self.interrupted = true,
             Frame::Note(_) => {}
         }
     }
