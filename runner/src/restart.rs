@@ -137,3 +137,96 @@ impl Restart {
 fn stop(why: String) -> Decision {
     Decision::Stop { why }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: f64 = 1_700_000_000.0;
+
+    fn policy(on_halt: bool, on_crash: bool) -> Restart {
+        Restart::new(config::Restart {
+            on_halt,
+            on_crash,
+            attempts: 3,
+            progress: 100,
+            backoff: Duration::from_secs(30),
+            window: Duration::from_secs(3600),
+        })
+    }
+
+    fn again(after: f64) -> Decision {
+        Decision::Again { after }
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_not_done() {
+        for (on_halt, on_crash, ending, halted, why) in [
+            (false, false, "exit status 1", false, "it crashed"),
+            (true, false, "exit status 1", false, "it crashed"),
+            (false, true, "exit status 0", true, "it was halted"),
+            (true, true, "", false, "it ended well"),
+        ] {
+            let decided = policy(on_halt, on_crash).decide(ending, halted, None, None, NOW);
+            assert_eq!(decided, stop(why.to_owned()));
+        }
+    }
+
+    #[test]
+    fn each_attempt_waits_longer_and_the_last_is_the_last() {
+        let mut policy = policy(true, false);
+        for after in [30.0, 60.0, 120.0] {
+            assert_eq!(policy.decide("", true, None, Some(500), NOW), again(after));
+        }
+        let decided = policy.decide("", true, None, Some(500), NOW);
+        assert_eq!(decided, stop("3 attempts brought nothing".to_owned()));
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_ten_minutes() {
+        let mut policy = policy(true, false);
+        policy.settings.attempts = u32::MAX;
+        let last = (0..100).map(|_| policy.decide("", true, None, None, NOW));
+        assert_eq!(last.last(), Some(again(600.0)));
+        policy.settings.backoff = Duration::ZERO;
+        assert_eq!(policy.decide("", true, None, None, NOW), again(0.0));
+        policy.settings.backoff = Duration::from_secs(3600);
+        assert_eq!(policy.decide("", true, None, None, NOW), again(3600.0));
+    }
+
+    #[test]
+    fn the_same_crash_is_answered_once_within_the_window() {
+        let crash = |policy: &mut Restart, ending, cause, step, now| {
+            policy.decide(ending, false, cause, Some(step), now)
+        };
+        let mut policy = policy(true, true);
+        let killed = ("killed by SIGKILL", Some("oom"));
+        assert_eq!(crash(&mut policy, killed.0, killed.1, 10, NOW), again(30.0));
+        let twice = stop("the same crash came twice within 1h".to_owned());
+        assert_eq!(
+            crash(&mut policy, killed.0, killed.1, 11, NOW + 60.0),
+            twice
+        );
+        // Of another cause, or of another ending, it is another.
+        let decided = crash(&mut policy, killed.0, Some("nccl"), 12, NOW + 61.0);
+        assert_eq!(decided, again(60.0));
+        let decided = crash(&mut policy, "exit status 1", None, 13, NOW + 62.0);
+        assert_eq!(decided, again(120.0));
+        let decided = crash(&mut policy, "exit status 1", None, 14, NOW + 63.0);
+        assert!(matches!(decided, Decision::Stop { .. }));
+    }
+
+    #[test]
+    fn progress_and_time_make_a_crash_another() {
+        let mut policy = policy(false, true);
+        let mut crash = |step, now| policy.decide("exit status 1", false, None, step, now);
+        assert_eq!(crash(Some(1000), NOW), again(30.0));
+        assert_eq!(crash(Some(1100), NOW + 60.0), again(30.0));
+        assert!(matches!(
+            crash(Some(1199), NOW + 90.0),
+            Decision::Stop { .. }
+        ));
+        assert!(matches!(crash(None, NOW + 90.0), Decision::Stop { .. }));
+        assert_eq!(crash(Some(1199), NOW + 90.0 + 3600.0), again(60.0));
+    }
+}

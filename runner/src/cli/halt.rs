@@ -96,3 +96,95 @@ fn duration(text: &str) -> Result<Duration, String> {
         .filter(|duration| *duration <= longest)
         .ok_or_else(|| "a duration up to 24h such as \"30s\" is expected".to_owned())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::{Flags, Place, load};
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        halt: Halt,
+        #[command(flatten)]
+        restart: Restart,
+    }
+
+    fn with(file: &str, flags: &[&str]) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("runwatch.toml"), file).unwrap();
+        let place = Place {
+            folder: folder.path(),
+            variable: &|_| None,
+        };
+        let mut config = load(&Flags::default(), &place, &["non-finite"])
+            .unwrap()
+            .config;
+        let words = std::iter::once(&"runwatch").chain(flags);
+        let cli = Cli::try_parse_from(words).unwrap();
+        cli.halt.apply(&mut config);
+        cli.restart.apply(&mut config);
+        config
+    }
+
+    #[test]
+    fn the_flag_changes_what_halts() {
+        for (flag, on) in [
+            ("asked", On::Asked),
+            ("warning", On::Warning),
+            ("critical", On::Critical),
+            ("off", On::Off),
+        ] {
+            let config = with(
+                "[halt]\non = \"asked\"\nup-to = \"file\"",
+                &["--halt", flag],
+            );
+            assert_eq!((config.halt.on, config.halt.up_to), (on, Reach::File));
+            assert!(!config.halt.dry_run);
+        }
+        assert!(Cli::try_parse_from(["runwatch", "--halt", "always"]).is_err());
+    }
+
+    #[test]
+    fn off_on_the_command_line_is_off_everywhere() {
+        let file = "[detector.non-finite]\nhalt = \"kill\"\n\
+                    [[routes]]\nsinks = []\nhalt = \"file\"\n";
+        assert!(Settings::of(&with(file, &[])).enabled());
+        assert!(!Settings::of(&with(file, &["--halt", "off"])).enabled());
+    }
+
+    #[test]
+    fn a_dry_run_is_of_what_is_configured_or_of_criticals() {
+        let config = with("", &["--halt", "dry-run"]);
+        assert_eq!((config.halt.on, config.halt.dry_run), (On::Critical, true));
+        let config = with("[halt]\non = \"asked\"", &["--halt", "dry-run"]);
+        assert_eq!((config.halt.on, config.halt.dry_run), (On::Asked, true));
+        let file = "[detector.non-finite]\nhalt = \"kill\"";
+        let config = with(file, &["--halt", "dry-run"]);
+        assert_eq!((config.halt.on, config.halt.dry_run), (On::Off, true));
+    }
+
+    #[test]
+    fn when_to_start_again() {
+        let file = "[restart]\non = [\"crash\"]\nattempts = 5\nbackoff = \"1m\"";
+        let settings = with(file, &[]).restart;
+        assert_eq!((settings.on_halt, settings.on_crash), (false, true));
+        assert_eq!(settings.attempts, 5);
+        let flags = ["--restart", "on-halt", "--restart-attempts", "1"];
+        let settings = with(file, &flags).restart;
+        assert_eq!((settings.on_halt, settings.on_crash), (true, false));
+        assert_eq!(settings.attempts, 1);
+        assert_eq!(settings.backoff, Duration::from_secs(60));
+        let both = [
+            "--restart=on-halt",
+            "--restart=on-crash",
+            "--restart-backoff=5s",
+        ];
+        let settings = with(file, &both).restart;
+        assert!(settings.on_halt && settings.on_crash);
+        assert_eq!(settings.backoff, Duration::from_secs(5));
+    }
+}

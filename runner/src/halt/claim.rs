@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Cause;
-use super::files::{Folder, Halt as File};
+use super::files::{Folder, Halt as File, Of};
 use crate::deliver::owner;
 use crate::ledger::halts::{Halt as Row, RANDOM, Start};
 use crate::ledger::{Ledger, LedgerError};
@@ -29,6 +29,16 @@ pub(super) struct Whose {
     pub(super) began: f64,
     /// How long its hook may take, in seconds.
     pub(super) hook: f64,
+}
+
+impl Whose {
+    pub(super) fn of(&self) -> Of<'_> {
+        Of {
+            project: &self.project,
+            run: &self.run,
+            token: &self.token,
+        }
+    }
 }
 
 /// Where claims are made.
@@ -67,10 +77,11 @@ impl Claims {
         if let Some(cause) = self.in_folder(folder) {
             return Claim::Theirs(Some(cause));
         }
-        if self.whose.hook > 0.0 && !self.announce(folder, now) {
-            return Claim::Theirs(None);
+        if self.announce(folder, cause, now) {
+            Claim::Ours
+        } else {
+            Claim::Theirs(None)
         }
-        Claim::Ours
     }
 
     /// The halt of this start that somebody else has begun.
@@ -104,7 +115,9 @@ impl Claims {
         };
         let random = ours.starts_with(RANDOM) && theirs.starts_with(RANDOM);
         let same_run = halt.run.as_ref().is_some_and(|run| *run == self.whose.run);
-        ours == theirs || (random && same_run && halt.at >= self.whose.began)
+        let same = ours == theirs || (random && same_run);
+        // A token may be used again, such as by two `srun` in one allocation.
+        same && halt.at >= self.whose.began
     }
 
     /// The cause of a halt in the ledger, once its hook is over.
@@ -113,17 +126,16 @@ impl Claims {
         begun.then(|| Cause::of_row(row))
     }
 
-    /// Announces that the hook will run; false if somebody else did.
-    fn announce(&self, folder: &Folder, now: f64) -> bool {
-        let text = format!("{}\n{}\n", self.whose.token, owner::me());
-        let there = folder.announce(&text, |text, at| {
-            let mut lines = text.lines();
-            let (token, owner) = (lines.next(), lines.next().unwrap_or_default());
-            let ours = token == Some(self.whose.token.as_str());
-            ours && owner::is_alive(owner) && at >= self.overdue(now)
-        });
+    /// Announces the halt; false if somebody else did.
+    fn announce(&self, folder: &Folder, cause: &Cause, now: f64) -> bool {
+        let counts = |theirs: &File| {
+            let alive = theirs.by.as_deref().is_some_and(owner::is_alive);
+            self.is_ours(theirs) && alive && theirs.at >= self.overdue(now)
+        };
         // Where nothing can be written, nobody else can either.
-        there.unwrap_or(true)
+        folder
+            .announce(self.whose.of(), cause, now, counts)
+            .unwrap_or(true)
     }
 
     /// Who began to prepare a halt before this has not gone on.
@@ -136,6 +148,18 @@ impl Claims {
         let whose = &self.whose;
         match &self.ledger {
             Some(ledger) => ledger.note_halt(&whose.project, &whose.run, &whose.token, state),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing came of it.
+    pub(super) fn withdraw(&self, folder: Option<&Folder>) -> Result<(), LedgerError> {
+        let whose = &self.whose;
+        if let Some(folder) = folder {
+            folder.withdraw(&whose.token);
+        }
+        match &self.ledger {
+            Some(ledger) => ledger.withdraw_halt(&whose.project, &whose.run, &whose.token),
             None => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ use crate::judge::rfc3339;
 /// The file that a trainer looks for.
 pub(super) const HALT: &str = ".HALT";
 const ANOMALY: &str = ".anomaly_type";
-/// Says that somebody is about to halt: while a hook runs.
+/// Says that somebody is about to write `.HALT`, such as while a hook runs.
 const CLAIM: &str = ".HALT.claim";
 const DETAILS: &str = "_details.json";
 /// What temporary names begin with; whose they are follows.
@@ -51,6 +51,8 @@ pub(super) struct Halt {
     pub(super) reason: Option<String>,
     /// The id of the alert that caused it.
     pub(super) alert: Option<String>,
+    /// The process that writes it: [`owner::me`].
+    pub(super) by: Option<String>,
     /// How far it goes.
     pub(super) reach: Option<Reach>,
     /// When it was written, in seconds since 1970.
@@ -106,6 +108,7 @@ impl Folder {
         // That names are on the disk cannot be had everywhere.
         _ = File::open(&self.path).and_then(|folder| folder.sync_all());
         if written {
+            self.withdraw(of.token);
             return Ok(Written::Ours);
         }
         let theirs = self.halt().ok_or(ErrorKind::AlreadyExists)?;
@@ -113,40 +116,62 @@ impl Folder {
     }
 
     /// Says that a halt is about to begin; false if somebody else has said so,
-    /// and `counts` (given their text and its time in seconds since 1970).
+    /// and what they say counts.
     pub(super) fn announce(
         &self,
-        text: &str,
-        counts: impl Fn(&str, f64) -> bool,
+        of: Of<'_>,
+        cause: &Cause,
+        now: f64,
+        counts: impl Fn(&Halt) -> bool,
     ) -> io::Result<bool> {
         fs::create_dir_all(&self.path)?;
+        let text = text(of, cause, &rfc3339(now).unwrap_or_default());
         if self.create(CLAIM, text.as_bytes())? {
             return Ok(true);
         }
-        let path = self.path.join(CLAIM);
-        let theirs = read(&path).unwrap_or_default();
-        if counts(&theirs, modified(&path)) {
+        if self.claim().is_some_and(|theirs| counts(&theirs)) {
             return Ok(false);
         }
-        remove(&path)?;
+        remove(&self.path.join(CLAIM))?;
         self.create(CLAIM, text.as_bytes())
+    }
+
+    /// Takes back what was announced.
+    pub(super) fn withdraw(&self, token: &str) {
+        let ours = self.claim().and_then(|claim| claim.token);
+        if ours.as_deref() == Some(token) {
+            _ = remove(&self.path.join(CLAIM));
+        }
     }
 
     /// What `.HALT` says; none if there is none.
     pub(super) fn halt(&self) -> Option<Halt> {
-        let path = self.path.join(HALT);
+        self.parsed(HALT)
+    }
+
+    fn claim(&self) -> Option<Halt> {
+        self.parsed(CLAIM)
+    }
+
+    fn parsed(&self, name: &str) -> Option<Halt> {
+        let path = self.path.join(name);
         let text = read(&path)?;
         Some(parse(&text, modified(&path)))
     }
 
     /// Removes what an earlier start has left: files that are for another one,
     /// those of the trainer's own that are older than this one (`began`, in
-    /// seconds since 1970), and temporary files that nobody will rename. Says
-    /// what could not be removed.
-    pub(super) fn clean(&self, token: &str, began: f64) -> io::Result<()> {
+    /// seconds since 1970), and temporary files that nobody will rename. `again`
+    /// says that the token may have been an earlier start's too: what is older
+    /// is not ours then either.
+    ///
+    /// # Errors
+    ///
+    /// If something could not be removed.
+    pub(super) fn clean(&self, token: &str, began: f64, again: bool) -> io::Result<()> {
         let mut result = Ok(());
         let stale = |at: f64, named: Option<&str>| match named {
-            Some(named) => named != token,
+            Some(named) => named != token || (again && at < began),
             None => at < began,
         };
         let halt = self.halt();
@@ -160,13 +185,13 @@ impl Folder {
         if anomaly.is_file() && old {
             result = result.and(remove(&anomaly));
         }
-        let claim = self.path.join(CLAIM);
-        if read(&claim).is_some_and(|text| text.lines().next() != Some(token)) {
-            result = result.and(remove(&claim));
+        let claim = self.claim();
+        if claim.is_some_and(|it| stale(it.at, it.token.as_deref())) {
+            result = result.and(remove(&self.path.join(CLAIM)));
         }
         for (name, path) in self.entries() {
             let gone = match details_token(&name, &path) {
-                Some(named) => named != token,
+                Some(named) => stale(modified(&path), Some(&named)),
                 None => name.starts_with(TEMPORARY) && is_left(&name, &path),
             };
             if gone {
@@ -178,10 +203,7 @@ impl Folder {
 
     /// Removes what is for this start.
     pub(super) fn clear(&self, token: &str) {
-        let claim = self.path.join(CLAIM);
-        if read(&claim).is_some_and(|text| text.lines().next() == Some(token)) {
-            _ = remove(&claim);
-        }
+        self.withdraw(token);
         let ours = self.halt().and_then(|it| it.token);
         if ours.as_deref() != Some(token) {
             return;
@@ -308,6 +330,7 @@ fn text(of: Of<'_>, cause: &Cause, time: &str) -> String {
         ("project", of.project),
         ("alert", &cause.alert),
         ("up-to", cause.reach.name()),
+        ("by", &owner::me()),
     ];
     let line = |(name, value): (&str, &str)| {
         let value = clean_line(value);
@@ -328,6 +351,7 @@ fn parse(text: &str, at: f64) -> Halt {
         token: value("token"),
         reason: value("reason"),
         alert: value("alert"),
+        by: value("by"),
         reach: value("up-to").and_then(|reach| Reach::from_name(&reach)),
         at,
     }

@@ -13,7 +13,7 @@ pub(super) const LAST_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Step {
     /// The user's command runs.
     Hook,
-    /// The control files ask. For a watcher that joins in they are there already.
+    /// The control files ask. A watcher that joins in finds them there as a rule.
     Files,
     Usr1,
     Term,

@@ -78,14 +78,29 @@ impl Ledger {
         })
     }
 
-    /// The halt of this start. If the token was made at random, one with
-    /// another such token counts too that is no older than the start.
+    /// The halt of this start: no older than the start, since a token may be
+    /// used again. If it was made at random, another such token counts too.
     ///
     /// # Errors
     ///
     /// If the ledger cannot be read.
     pub(crate) fn halt_of(&self, start: Start<'_>) -> Result<Option<Halt>> {
         self.read(|connection| find(connection, start))
+    }
+
+    /// Takes a halt back of which nothing came.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be written.
+    pub(crate) fn withdraw_halt(&self, project: &str, run: &str, token: &str) -> Result<()> {
+        self.write(Durability::Process, |tx| {
+            tx.execute(
+                "DELETE FROM halt WHERE project = ?1 AND run = ?2 AND token = ?3",
+                [project, run, token],
+            )?;
+            Ok(())
+        })
     }
 
     /// Notes where a halt stands.
@@ -114,7 +129,7 @@ fn find(connection: &rusqlite::Connection, start: Start<'_>) -> Result<Option<Ha
     let mut query = connection.prepare_cached(
         "SELECT project, run, token, alert, type, reason, reach, owner, rank, at, state FROM halt
          WHERE project = ?1 AND run = ?2
-         AND (token = ?3 OR (?4 AND substr(token, 1, ?5) = ?6 AND at >= ?7))
+         AND (token = ?3 OR (?4 AND substr(token, 1, ?5) = ?6)) AND at >= ?7
          ORDER BY token <> ?3, at LIMIT 1",
     )?;
     let parameters = params![
@@ -147,7 +162,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Halt> {
 
 fn insert(tx: &Transaction<'_>, halt: &Halt) -> Result<()> {
     tx.execute(
-        "INSERT OR IGNORE INTO halt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT OR REPLACE INTO halt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             halt.project,
             halt.run,
@@ -207,6 +222,10 @@ mod tests {
         let next = halt("slurm-7-1", "host-b 1 1", 102);
         assert_eq!(ledger.claim_halt(&next, 50, 0).unwrap(), None);
         assert_eq!(ledger.halt_of(start("slurm-8-0", 0)).unwrap(), None);
+        // And so is one with the same token: two `srun` in one allocation.
+        let again = halt("slurm-7-0", "host-b 1 1", 300);
+        assert_eq!(ledger.halt_of(start("slurm-7-0", 200)).unwrap(), None);
+        assert_eq!(ledger.claim_halt(&again, 200, 0).unwrap(), None);
     }
 
     #[test]
@@ -220,10 +239,7 @@ mod tests {
         );
         assert_eq!(ledger.halt_of(start("random-2", 101)).unwrap(), None);
         assert_eq!(ledger.halt_of(start("slurm-7-0", 90)).unwrap(), None);
-        assert_eq!(
-            ledger.halt_of(start("random-1", 900)).unwrap(),
-            Some(first.clone())
-        );
+        assert_eq!(ledger.halt_of(start("random-1", 101)).unwrap(), None);
         let second = halt("random-2", "host-b 1 1", 101);
         assert_eq!(ledger.claim_halt(&second, 90, 0).unwrap(), Some(first));
     }
