@@ -17,6 +17,7 @@ pub mod downsample;
 pub mod evaluate;
 pub mod exit;
 pub mod input;
+pub mod job;
 pub mod judge;
 pub mod ledger;
 pub mod load;
