@@ -11,8 +11,18 @@
 //! The keeper holds every pipe's reading end too, so that a relay or a watcher
 //! that dies can be started again and goes on where the other stopped.
 
+pub mod crash;
 pub mod ending;
+pub mod evidence;
 pub mod frames;
+pub mod look;
+pub mod postmortem;
+pub mod processes;
+pub mod stacks;
+pub mod waits;
+
+mod cgroup;
+mod kernel_log;
 
 #[cfg(unix)]
 pub mod environment;
