@@ -2,6 +2,7 @@
 //! it wants of the keeper goes out as orders.
 
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
 use anyhow::anyhow;
@@ -15,6 +16,7 @@ use crate::exit::{Ending, Failure};
 use crate::job::Order;
 use crate::job::ending::JobEnding;
 use crate::job::frames::{Frame, Note, Reader};
+use crate::job::keeper;
 
 /// Frames that may wait for their turn: some 250 kB.
 const WAITING: usize = 64;
@@ -29,15 +31,21 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
         .delivering
         .close_network()
         .and_then(|()| Watch::begin(args));
-    match watched {
-        Ok(watch) => Ok(watch.run(&frames).code()),
+    let (ending, job_ending) = match watched {
+        Ok(watch) => watch.run(&frames),
         Err(failure) => {
             say(&failure.to_string());
             say("runwatch: not watching; the job goes on");
-            drain(&frames);
-            Ok(failure.ending.code())
+            (failure.ending, drain(&frames))
+        }
+    };
+    if job_ending.is_none() && args.dir.is_none() {
+        // The keeper was killed and cannot do it.
+        if let Some(folder) = std::env::var_os("RUNWATCH_DIR") {
+            keeper::remove_folder(Path::new(&folder));
         }
     }
+    Ok(ending.code())
 }
 
 /// The frames from standard input; there are no more when the channel closes.
@@ -65,9 +73,11 @@ fn frames() -> Result<Receiver<Frame>, Failure> {
 }
 
 /// Waits for the job's end without a look at what it does.
-fn drain(frames: &Receiver<Frame>) {
-    let ended = |frame: &Frame| matches!(frame, Frame::Note(Note::Ended { .. }));
-    _ = frames.iter().find(ended);
+fn drain(frames: &Receiver<Frame>) -> Option<JobEnding> {
+    frames.iter().find_map(|frame| match frame {
+        Frame::Note(Note::Ended { ending, .. }) => Some(ending),
+        _ => None,
+    })
 }
 
 struct Watch {
@@ -109,28 +119,35 @@ impl Watch {
         })
     }
 
-    fn run(mut self, frames: &Receiver<Frame>) -> Ending {
+    /// Watches until the job has ended, and tells how; none if nobody said so.
+    fn run(mut self, frames: &Receiver<Frame>) -> (Ending, Option<JobEnding>) {
         while self.ending.is_none() {
             match frames.recv_timeout(IDLE) {
-                Ok(frame) => self.take(frame),
+                Ok(frame) => self.take(frame, frames),
                 Err(RecvTimeoutError::Timeout) => self.rest(),
                 // The keeper was killed: how the job ended nobody knows.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         order(&Order::Finishing);
-        self.live.finish(self.quiet, true)
+        (self.live.finish(self.quiet, true), self.ending)
     }
 
-    fn take(&mut self, frame: Frame) {
-        match frame {
-            Frame::Output { stream, bytes } => {
-                if let Some(input) = self.input(stream) {
-                    self.live.on(input).take(&bytes, true);
+    /// Takes a frame and those that have come with it.
+    fn take(&mut self, frame: Frame, more: &Receiver<Frame>) {
+        let mut next = Some(frame);
+        while let Some(frame) = next.take() {
+            next = more.try_recv().ok();
+            match frame {
+                Frame::Output { stream, bytes } => {
+                    if let Some(input) = self.input(stream) {
+                        self.live.on(input).take(&bytes, next.is_none());
+                    }
                 }
+                // After it nothing of the job comes any more.
+                Frame::Note(Note::Ended { ending, .. }) => self.ending = Some(ending),
+                Frame::Note(_) => {}
             }
-            Frame::Note(Note::Ended { ending, .. }) => self.ending = Some(ending),
-            Frame::Note(_) => {}
         }
     }
 
