@@ -15,6 +15,8 @@ mod demo;
 mod detectors;
 mod endings;
 mod evaluate;
+#[cfg(unix)]
+mod exec;
 mod exports;
 mod follow;
 mod formats;

@@ -8,25 +8,19 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::alert::{Alert, Finding, State};
 use crate::halt::Halting;
+use crate::job::evidence::Evidence;
 use crate::record::Run;
 
 /// The detector whose alerts ask for evidence.
 const STALL: &str = "heartbeat";
-/// An alert waits this long for its evidence, in seconds: more than collecting
-/// takes when every part of it meets its own deadline.
+/// How long a look at the processes may take.
+pub(super) const LOOK: Duration = Duration::from_secs(15);
+/// An alert waits this long for its evidence, in seconds.
 const PATIENCE: f64 = 30.0;
-
-/// What the processes of a run were found doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Evidence {
-    /// A sentence or two, for the alert's message.
-    pub(super) summary: String,
-    /// Everything.
-    pub(super) text: String,
-}
 
 /// The place where the processes of a run can be looked at.
 pub(super) trait Scene: Send + Sync {

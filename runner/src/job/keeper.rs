@@ -197,11 +197,15 @@ impl Keeper {
             return;
         }
         let left = group::members(job).len();
+        let left = match left {
+            1 => "a process".to_owned(),
+            more => format!("{more} processes"),
+        };
         if ending.is_success() && !self.halting {
-            self.say(&format!("the job has ended; {left} of its processes go on"));
+            self.say(&format!("the job has ended and left {left} behind"));
             return;
         }
-        self.say(&format!("ending {left} processes that the job left behind"));
+        self.say(&format!("ending {left} that the job left behind"));
         self.signal(Signal::TERM);
         if !self.wait(Some(LEFT_BEHIND), nobody) {
             self.signal(Signal::KILL);

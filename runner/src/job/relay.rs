@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +22,10 @@ use crate::input::queue::Popped;
 const CHUNK: usize = 256 << 10;
 
 /// The time between two reads of a busy stream, at most.
-const REST: Duration = Duration::from_millis(8);
+const REST: Duration = Duration::from_millis(20);
+
+/// The time between two writes to the watcher.
+const REST_OF_TELLER: Duration = Duration::from_millis(50);
 
 /// What a relay reads from and writes to.
 #[derive(Debug)]
@@ -44,13 +47,16 @@ impl Relay {
     /// # Errors
     /// When they cannot be duplicated.
     pub fn from_stdio(stream: u8) -> io::Result<Self> {
-        let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
-        Ok(Self {
+        let copy = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
+        let relay = Self {
             stream,
             from: copy(io::stdin().as_fd())?,
             to: copy(io::stdout().as_fd())?,
             watcher: copy(io::stderr().as_fd())?,
-        })
+        };
+        // No message may get between the frames.
+        rustix::stdio::dup2_stderr(File::options().write(true).open("/dev/null")?)?;
+        Ok(relay)
     }
 
     /// Copies until the job's stream ends. The watcher has been told all of it
@@ -84,21 +90,30 @@ impl Relay {
 
 /// Tells the watcher what is in the queue until that ends or the watcher does.
 fn tell(queue: &Queue, mut watcher: File, stream: u8) {
+    let mut bytes = Vec::new();
     loop {
-        match queue.pop(Duration::from_secs(3600)) {
-            Popped::Bytes(bytes) => {
-                for frame in frames::output(stream, &bytes) {
-                    if watcher.write_all(&frame).is_err() {
-                        return;
-                    }
-                }
+        let found = queue.pop(Duration::from_secs(3600));
+        let ended = found == Popped::Ended;
+        if let Popped::Bytes(first) = found {
+            bytes.extend(first);
+            while bytes.len() < CHUNK
+                && let Popped::Bytes(more) = queue.pop(Duration::ZERO)
+            {
+                bytes.extend(more);
             }
-            Popped::Nothing => {}
-            Popped::Ended => {
-                _ = watcher.write_all(&Note::Closed { stream }.frame());
+        }
+        for frame in frames::output(stream, &bytes) {
+            if watcher.write_all(&frame).is_err() {
                 return;
             }
         }
+        bytes.clear();
+        if ended {
+            _ = watcher.write_all(&Note::Closed { stream }.frame());
+            return;
+        }
+        // The next frames will be fuller.
+        thread::sleep(REST_OF_TELLER);
     }
 }
 

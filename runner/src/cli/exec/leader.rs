@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::alert::Alert;
-use crate::cli::act::{Evidence, Scene};
+use crate::cli::act::{LOOK, Scene};
 use crate::halt::{Job, Signal};
+use crate::job::evidence::{self, Asked, Evidence, Whose};
 use crate::job::group;
 
 /// The leader of the job's group, once there is one. Its number is not used
@@ -45,7 +46,13 @@ impl Job for Arc<Leader> {
 }
 
 impl Scene for Leader {
-    fn look(&self, _: &Alert, _: &[(String, Vec<String>)]) -> Option<Evidence> {
-        None
+    fn look(&self, _: &Alert, last_lines: &[(String, Vec<String>)]) -> Option<Evidence> {
+        let leader = self.pid()?.as_raw_pid().unsigned_abs();
+        Some(evidence::collect(&Asked {
+            whose: Whose::Job { leader },
+            deadline: LOOK,
+            lines: last_lines,
+            behind: "",
+        }))
     }
 }

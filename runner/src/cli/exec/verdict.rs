@@ -1,22 +1,30 @@
 //! What is said and done when a job has ended.
 
+use std::time::Duration;
+
 use crate::alert::{Finding, Severity, State};
 use crate::cli::live::Live;
 use crate::deliver::post::wall_clock;
+use crate::job::crash::{self, End};
 use crate::job::ending::JobEnding;
+use crate::job::postmortem::Before;
 use crate::restart::{Decision, Restart};
 
 /// An end of the job.
-pub(super) struct Ended {
+pub(super) struct Ended<'a> {
     /// How; none if nobody was there to see it.
     pub(super) ending: Option<JobEnding>,
     /// Which start of it, from 1.
     pub(super) attempt: u32,
     /// The user asked for it.
     pub(super) interrupted: bool,
+    /// When it began, in seconds since 1970.
+    pub(super) began: f64,
+    /// The machine then, if that was looked at.
+    pub(super) machine: Option<&'a Before>,
 }
 
-impl Ended {
+impl Ended<'_> {
     /// The outcome in the words of the contract.
     fn outcome(&self, halted: bool) -> &'static str {
         match self.ending {
@@ -48,15 +56,47 @@ fn is_request(signal: i32) -> bool {
 }
 
 /// Tells how the job ended, unless it ended well.
-pub(super) fn tell(live: &mut Live, ended: &Ended) {
+pub(super) fn tell(live: &mut Live, ended: &Ended<'_>) {
     let halted = live.halted().is_some();
     live.end(ended.outcome(halted));
     live.job_ended(&ended.how());
+    // That it was halted is told, and why; that it is gone with its keeper, no
+    // news of the job's.
+    let Some(machine) = ended.machine.filter(|_| !halted && ended.ending.is_some()) else {
+        return;
+    };
+    let lines = live.last_lines().into_iter();
+    let lines: Vec<String> = lines.flat_map(|(_, lines)| lines).collect();
+    let facts = machine.facts(ended.ending, &lines);
+    let traceback = live.exception().and_then(|exception| {
+        let traceback = exception
+            .fields
+            .iter()
+            .find(|(name, _)| name == "traceback");
+        traceback.map(|(_, text)| text.clone())
+    });
+    let told = crash::finding(&End {
+        ending: ended.ending,
+        attempt: ended.attempt,
+        ran: Duration::try_from_secs_f64(now() - ended.began).unwrap_or_default(),
+        lines: &lines,
+        traceback: traceback.as_deref(),
+        facts: &facts,
+        asked: ended.interrupted,
+    });
+    if let Some((finding, evidence)) = told {
+        live.say(finding, Some(evidence));
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    wall_clock() as f64 / 1000.0
 }
 
 /// Whether the job is started again, and after how many seconds; that is told,
 /// too.
-pub(super) fn restart(live: &mut Live, ended: &Ended, restart: &mut Restart) -> Option<f64> {
+pub(super) fn restart(live: &mut Live, ended: &Ended<'_>, restart: &mut Restart) -> Option<f64> {
     // Whoever ends a job does not want it back.
     let ending = ended.ending.filter(|_| !ended.interrupted)?;
     let halted = live.halted().is_some();
@@ -65,9 +105,8 @@ pub(super) fn restart(live: &mut Live, ended: &Ended, restart: &mut Restart) -> 
     } else {
         ending.to_string()
     };
-    let now = wall_clock() as f64 / 1000.0;
     let (cause, step) = (live.cause().map(str::to_owned), live.pipeline.last_step());
-    let (finding, after) = match restart.decide(&how, halted, cause.as_deref(), step, now) {
+    let (finding, after) = match restart.decide(&how, halted, cause.as_deref(), step, now()) {
         Decision::Again { after } => (again(ended.attempt, after), Some(after)),
         Decision::Stop { .. } if !restart.is_on() || (ended.is_success() && !halted) => {
             return None;

@@ -2,6 +2,7 @@
 //! it wants of the keeper goes out as orders.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
@@ -10,7 +11,7 @@ use anyhow::anyhow;
 use super::Args;
 use super::leader::Leader;
 use super::verdict::{self, Ended};
-use crate::cli::act::{Act, Scene};
+use crate::cli::act::Act;
 use crate::cli::live::{Before, Live};
 use crate::cli::options;
 use crate::cli::output::{print, say};
@@ -20,7 +21,7 @@ use crate::exit::{Ending, Failure};
 use crate::halt::{Halting, Settings, Target};
 use crate::job::ending::JobEnding;
 use crate::job::frames::{Frame, Note, Reader};
-use crate::job::{Order, environment};
+use crate::job::{Order, environment, keeper, postmortem};
 use crate::record::Run;
 use crate::restart::Restart;
 
@@ -36,17 +37,17 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     let config = args.delivering.close_network().and_then(|()| args.config());
     let config = match config {
         Ok(config) => config,
-        Err(failure) => return Ok(only_drain(&failure, &frames)),
+        Err(failure) => return Ok(only_drain(args, &failure, &frames)),
     };
     let mut restart = Restart::new(config.restart.clone());
     loop {
         let mut watch = match Watch::begin(args, &config) {
             Ok(watch) => watch,
-            Err(failure) => return Ok(only_drain(&failure, &frames)),
+            Err(failure) => return Ok(only_drain(args, &failure, &frames)),
         };
-        watch.run(&config, &frames);
-        let ended = watch.ended();
-        let again = verdict::restart(&mut watch.live, &ended, &mut restart);
+        watch.run(&frames);
+        clean_up(args, watch.ending);
+        let again = watch.verdict(&mut restart);
         order(&again.map_or(Order::Finishing, |after| Order::Restart { after }));
         let ending = watch.live.close(watch.quiet, true);
         if again.is_none() {
@@ -55,11 +56,22 @@ pub(super) fn run(args: &Args) -> Result<u8, Failure> {
     }
 }
 
-fn only_drain(failure: &Failure, frames: &Receiver<Frame>) -> u8 {
+fn only_drain(args: &Args, failure: &Failure, frames: &Receiver<Frame>) -> u8 {
     say(&failure.to_string());
     say("runwatch: not watching; the job goes on");
-    drain(frames);
+    clean_up(args, drain(frames));
     failure.ending.code()
+}
+
+/// Removes the folder that was made for the run if the keeper was killed, and
+/// cannot do it.
+fn clean_up(args: &Args, ending: Option<JobEnding>) {
+    if ending.is_none()
+        && args.dir.is_none()
+        && let Some(folder) = std::env::var_os("RUNWATCH_DIR")
+    {
+        keeper::remove_folder(Path::new(&folder));
+    }
 }
 
 /// The frames from standard input; there are no more when the channel closes.
@@ -87,12 +99,15 @@ fn frames() -> Result<Receiver<Frame>, Failure> {
 }
 
 /// Waits for the job's end without a look at what it does.
-fn drain(frames: &Receiver<Frame>) {
-    let ended = |frame: &Frame| matches!(frame, Frame::Note(Note::Ended { .. }));
-    _ = frames.iter().find(ended);
+fn drain(frames: &Receiver<Frame>) -> Option<JobEnding> {
+    frames.iter().find_map(|frame| match frame {
+        Frame::Note(Note::Ended { ending, .. }) => Some(ending),
+        _ => None,
+    })
 }
 
-struct Watch {
+struct Watch<'a> {
+    config: &'a Config,
     live: Live,
     quiet: bool,
     run: String,
@@ -106,12 +121,14 @@ struct Watch {
     interrupted: bool,
     /// The keeper knows of the halt.
     told: bool,
+    /// The machine when the job began.
+    machine: Option<postmortem::Before>,
     /// How the job ended, once it has.
     ending: Option<JobEnding>,
 }
 
-impl Watch {
-    fn begin(args: &Args, config: &Config) -> Result<Self, Failure> {
+impl<'a> Watch<'a> {
+    fn begin(args: &Args, config: &'a Config) -> Result<Self, Failure> {
         let quiet = args.shown.quiet;
         let note = |text: String| {
             if !quiet {
@@ -135,6 +152,7 @@ impl Watch {
             say(&format!("runwatch: watching with {watchers}"));
         }
         Ok(Self {
+            config,
             live,
             quiet,
             run,
@@ -144,38 +162,31 @@ impl Watch {
             began: 0.0,
             interrupted: false,
             told: false,
+            machine: None,
             ending: None,
         })
     }
 
     /// Watches the job to its end.
-    fn run(&mut self, config: &Config, frames: &Receiver<Frame>) {
+    fn run(&mut self, frames: &Receiver<Frame>) {
         while self.ending.is_none() {
             match frames.recv_timeout(IDLE) {
-                Ok(Frame::Note(Note::Started {
-                    attempt,
-                    pid,
-                    began,
-                })) => self.started(config, attempt, pid, began),
-                Ok(frame) => self.take(frame),
+                Ok(frame) => self.take(frame, frames),
                 Err(RecvTimeoutError::Timeout) => self.rest(),
                 // The keeper was killed: how the job ended nobody knows.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.tell_of_the_halt();
         }
-        let ended = self.ended();
-        verdict::tell(&mut self.live, &ended);
     }
 
     /// There is a job: from now on something can be done about it.
-    fn started(&mut self, config: &Config, attempt: u32, pid: u32, began: f64) {
+    fn started(&mut self, attempt: u32, pid: u32, began: f64) {
+        let config = self.config;
         (self.attempt, self.began) = (attempt, began);
         self.job.set(pid);
-        let run = Run {
-            project: config.project.as_str().into(),
-            run: self.run.as_str().into(),
-        };
+        let folder = std::env::current_dir().unwrap_or_default();
+        self.machine = Some(postmortem::Before::take(pid, &folder));
         let variable = |name: &str| std::env::var(name).ok();
         let token = variable("RUNWATCH_TOKEN").unwrap_or_default();
         let target = Target {
@@ -187,9 +198,13 @@ impl Watch {
             began,
             job: Some(Box::new(self.job.clone())),
         };
+        let run = Run {
+            project: target.project.as_str().into(),
+            run: target.run.as_str().into(),
+        };
         let halting = Halting::new(Settings::of(config), target, self.live.ledger());
-        let scene: Arc<dyn Scene> = self.job.clone();
-        self.live.act(Act::new(run, Some(halting), Some(scene)));
+        self.live
+            .act(Act::new(run, Some(halting), Some(self.job.clone())));
     }
 
     fn tell_of_the_halt(&mut self) {
@@ -203,24 +218,41 @@ impl Watch {
         }
     }
 
-    fn ended(&self) -> Ended {
-        Ended {
+    /// What is to be done now that the job has ended: start it again after so
+    /// many seconds, or nothing.
+    fn verdict(&mut self, restart: &mut Restart) -> Option<f64> {
+        let ended = Ended {
             ending: self.ending,
             attempt: self.attempt,
+            began: self.began,
             interrupted: self.interrupted,
-        }
+            machine: self.machine.as_ref(),
+        };
+        verdict::tell(&mut self.live, &ended);
+        verdict::restart(&mut self.live, &ended, restart)
     }
 
-    fn take(&mut self, frame: Frame) {
-        match frame {
-            Frame::Output { stream, bytes } => {
-                if let Some(input) = self.input(stream) {
-                    self.live.on(input).take(&bytes, true);
+    /// Takes a frame and those that have come with it.
+    fn take(&mut self, frame: Frame, more: &Receiver<Frame>) {
+        let mut next = Some(frame);
+        while let Some(frame) = next.take() {
+            next = more.try_recv().ok();
+            match frame {
+                Frame::Output { stream, bytes } => {
+                    if let Some(input) = self.input(stream) {
+                        self.live.on(input).take(&bytes, next.is_none());
+                    }
                 }
+                // After it nothing of the job comes any more.
+                Frame::Note(Note::Ended { ending, .. }) => self.ending = Some(ending),
+                Frame::Note(Note::Interrupted { .. }) => self.interrupted = true,
+                Frame::Note(Note::Started {
+                    attempt,
+                    pid,
+                    began,
+                }) => self.started(attempt, pid, began),
+                Frame::Note(Note::Closed { .. }) => {}
             }
-            Frame::Note(Note::Ended { ending, .. }) => self.ending = Some(ending),
-            Frame::Note(Note::Interrupted { .. }) => self.interrupted = true,
-            Frame::Note(_) => {}
         }
     }
 

@@ -1,0 +1,79 @@
+//! A user at a terminal: `terminal.py` plays the user and the shell.
+
+use super::{Place, ends_with, text};
+use crate::support::BINARY;
+
+const USER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cli/exec/terminal.py");
+
+/// What the terminal showed, with plain line ends. `script` has what to wait
+/// for and what to type then, as JSON.
+fn at_terminal(options: &str, script: &str, job: &str) -> String {
+    let place = Place::new();
+    let mut command = place.command("python3");
+    command
+        .args([USER, "77", "33", script, BINARY, "exec", "--quiet"])
+        .args(options.split_whitespace())
+        .args(["--", "python3", "-c", job]);
+    let shown = text(&ends_with(0, command).stdout);
+    assert!(place.folders().is_empty(), "{shown}");
+    shown.replace("\r\n", "\n")
+}
+
+#[test]
+fn the_job_has_a_terminal_of_the_same_size() {
+    let job = "import os\n\
+               print([os.isatty(fd) for fd in range(3)])\n\
+               print(*os.get_terminal_size(1), *os.get_terminal_size(2))\n\
+               print(os.tcgetpgrp(0) == os.getpgrp())\n\
+               os.write(2, b'a\\rb\\x1b[1mc\\x1b[0m\\n')\n";
+    let shown = at_terminal("", "[]", job);
+    assert_eq!(
+        shown,
+        "[True, True, True]\n77 33 77 33\nTrue\na\rb\x1b[1mc\x1b[0m\n[ended 0, terminal back]\n"
+    );
+}
+
+#[test]
+fn the_size_follows_the_window() {
+    let job = "import os, signal\n\
+               def size(*_): print(*os.get_terminal_size(1), flush=True)\n\
+               signal.signal(signal.SIGWINCH, size)\n\
+               print('ready', flush=True)\n\
+               while os.get_terminal_size(1).columns != 99: signal.pause()\n";
+    let shown = at_terminal("", r#"[["ready", {"size": [99, 44]}]]"#, job);
+    assert!(shown.contains("\n99 44\n"), "{shown}");
+    assert!(shown.ends_with("[ended 0, terminal back]\n"), "{shown}");
+}
+
+#[test]
+fn the_users_keys_reach_the_job() {
+    let job = "import sys, time\n\
+               try:\n    print('name?', flush=True); print('hello', input(), flush=True); time.sleep(100)\n\
+               except KeyboardInterrupt:\n    print('interrupted'); sys.exit(7)\n";
+    let shown = at_terminal("", r#"[["name?", "you\n"], ["hello", "\u0003"]]"#, job);
+    assert!(shown.contains("hello you\n"), "{shown}");
+    assert!(
+        shown.contains("interrupted\n[ended 1792, terminal back]\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_stopped_job_goes_on_in_the_foreground() {
+    let job = "print('ready', flush=True); print('hello', input())";
+    let script = r#"[["ready", "\u001a"], ["[stopped]", "fg\n"], ["fg", "you\n"]]"#;
+    let shown = at_terminal("", script, job);
+    assert!(shown.contains("[stopped]\n"), "{shown}");
+    assert!(
+        shown.contains("hello you\n[ended 0, terminal back]\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn without_a_terminal_one_can_be_asked_for() {
+    let place = Place::new();
+    let job = "import os; print(os.isatty(1), os.isatty(2))";
+    let output = ends_with(0, place.exec("--quiet --tty", &["python3", "-c", job]));
+    assert_eq!(text(&output.stdout), "True True\n");
+}
