@@ -33,6 +33,10 @@ impl Detector for Fallback {
             Parameter::text("session", "session_id")
                 .doc("The label that names the session. Rows without it are not judged."),
         )
+        .parameter(
+            Parameter::list("told", &["platform", "finish_reason"])
+                .doc("Further labels of the call that are told, and may change."),
+        )
         .parameter(Parameter::list("fallbacks", &[]).doc(
             "Values that are a fallback even at the start of a session; `*` stands for anything.",
         ))
@@ -70,6 +74,7 @@ impl Detector for Fallback {
         let labels = self.settings.labels.iter();
         labels
             .chain([&self.settings.session])
+            .chain(&self.settings.told)
             .map(|label| Interest::label(label))
             .collect()
     }
@@ -102,7 +107,11 @@ impl Detector for Fallback {
                 time: at.time,
             };
             self.watch.look(&self.settings, &call, |seen| {
-                findings.push(told(&self.settings, session, at.row, &seen));
+                let mut finding = told(&self.settings, session, at.row, &seen);
+                if seen.session() == call.session {
+                    finding.message.push_str(&further(&self.settings, label));
+                }
+                findings.push(finding);
             });
         }
     }
@@ -123,6 +132,19 @@ const NAME: usize = 32;
 /// The key of a change: a second, other fallback is other news.
 fn key_of(session: u64, values: &str) -> String {
     key(&format!("fallback/{session:016x}/{values}"))
+}
+
+/// What else the call says of itself: ` platform: telegram, finish_reason: stop.`
+fn further<'a>(settings: &Settings, label: impl Fn(&str) -> Option<&'a str>) -> String {
+    let known = settings.told.iter().filter_map(|name| {
+        let value = cut(label(name)?, NAME);
+        Some(format!("{name}: {value}"))
+    });
+    let known: Vec<String> = known.collect();
+    match known.is_empty() {
+        true => String::new(),
+        false => format!(" {}.", known.join(", ")),
+    }
 }
 
 fn told(settings: &Settings, session: &str, row: u32, seen: &Seen) -> Finding {

@@ -14,6 +14,7 @@ const VALUE: usize = 96;
 pub struct Settings {
     pub(crate) labels: Vec<String>,
     pub(crate) session: String,
+    pub(crate) told: Vec<String>,
     fallbacks: Vec<String>,
     throttle: f64,
     ttl: f64,
@@ -33,6 +34,7 @@ impl Settings {
         let settings = Self {
             labels: list("labels")?,
             session: parameters.text("session")?.trim().to_owned(),
+            told: list("told")?,
             fallbacks: list("fallbacks")?,
             throttle: parameters.number("throttle")?,
             ttl: parameters.number("ttl")?,
@@ -105,6 +107,19 @@ pub enum Seen {
         /// What it had.
         from: String,
     },
+}
+
+impl Seen {
+    /// Which session it is.
+    #[must_use]
+    pub fn session(&self) -> u64 {
+        match self {
+            Self::Changed { session, .. }
+            | Self::Back { session, .. }
+            | Self::Other { session, .. }
+            | Self::Forgotten { session, .. } => *session,
+        }
+    }
 }
 
 /// What is remembered of a run.
@@ -189,6 +204,10 @@ impl Watch {
             return;
         }
         self.swept = Some(now);
+        // A clock that was set back must not keep them for as long again.
+        for session in &mut self.sessions {
+            session.time = session.time.min(now);
+        }
         self.forget(tell, |session| now - session.time > settings.ttl);
     }
 
@@ -338,7 +357,9 @@ impl Session {
         let recent = if seconds.is_nan() {
             self.calls - call < THROTTLE_CALLS
         } else {
-            seconds < settings.throttle
+            // Calls may come a little out of order; a clock that was set back
+            // must not mute what comes until it has caught up.
+            seconds.abs() < settings.throttle
         };
         last == to && recent
     }

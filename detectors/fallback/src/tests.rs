@@ -146,6 +146,63 @@ fn to_and_fro_is_told_once_in_a_while() {
 }
 
 #[test]
+fn what_else_the_call_says_is_told() {
+    let row = |model: &str, reason: &str| {
+        let row = call("s1", "p", model).text("label", "platform", "telegram");
+        row.text("label", "finish_reason", reason)
+    };
+    let findings = play(&[row("a", "stop"), row("b", "length"), row("a", "")]);
+    let message = |at: usize| findings[at].message.as_str();
+    assert_eq!(
+        message(0),
+        "Session s1 began with p/a and is now answered by p/b (provider and model). \
+         platform: telegram, finish_reason: length."
+    );
+    assert!(message(1).ends_with("after p/b. platform: telegram."));
+    // They are not what a session is held to.
+    assert_eq!(play(&[row("a", "stop"), row("a", "length")]), []);
+}
+
+#[test]
+fn a_clock_that_is_set_back_mutes_nothing() {
+    let at = |time: f64, (provider, model): (&str, &str)| call("s1", provider, model).at(time);
+    let rows = [
+        at(100_000.0, A),
+        at(100_001.0, B),
+        at(100_002.0, A),
+        // An hour back: the throttle would have lasted 65 minutes.
+        at(96_400.0, B),
+        at(96_401.0, A),
+        // A little out of order is no clock that was set.
+        at(96_395.0, B),
+    ];
+    let fired: Vec<u32> = play(&rows)
+        .iter()
+        .filter(|it| it.state == State::Firing)
+        .map(|it| it.row)
+        .collect();
+    assert_eq!(fired, [1, 3]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_session_longer() {
+    let rows = [
+        call("s1", "openai", "gpt").at(1e6),
+        call("s1", "other", "llama").at(1e6 + 1.0),
+        // Eleven days back, and then a day and an hour on.
+        call("s2", "openai", "gpt").at(0.0),
+        call("s2", "openai", "gpt").at(90_000.0),
+    ];
+    assert_eq!(
+        brief(&play(&rows)),
+        [
+            (1, true, "Fallback to other/llama"),
+            (3, false, "Session forgotten")
+        ]
+    );
+}
+
+#[test]
 fn a_cold_start_on_a_fallback() {
     let mut watched = harness(&[("fallbacks", "llama*, third/qwen")]);
     let findings = watched.play(&sequence(&[B, B, A, A]), 8);
