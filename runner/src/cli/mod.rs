@@ -12,6 +12,8 @@ mod export;
 mod follow;
 mod get;
 mod import;
+#[cfg(feature = "network")]
+mod ingest;
 mod json;
 mod list;
 mod live;
