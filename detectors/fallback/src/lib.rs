@@ -8,6 +8,7 @@ use runwatch_detector::prelude::*;
 use runwatch_detector::state;
 use runwatch_detector::text::{cut, hash, key};
 
+mod crowd;
 mod rule;
 
 pub use rule::{Call, Seen, Settings, Watch};
@@ -60,6 +61,9 @@ impl Detector for Fallback {
                 .max(65_536)
                 .doc("How many sessions are remembered; the longest silent one goes first."),
         )
+        .parameter(Parameter::integer("crowd", 5).min(0).max(65_536).doc(
+            "So many sessions with the same fallback are told one by one, further ones together.",
+        ))
         .doc(include_str!("doc.md"))
     }
 
@@ -108,7 +112,7 @@ impl Detector for Fallback {
             };
             self.watch.look(&self.settings, &call, |seen| {
                 let mut finding = told(&self.settings, session, at.row, &seen);
-                if seen.session() == call.session {
+                if seen.session() == Some(call.session) {
                     finding.message.push_str(&further(&self.settings, label));
                 }
                 findings.push(finding);
@@ -145,6 +149,11 @@ fn further<'a>(settings: &Settings, label: impl Fn(&str) -> Option<&'a str>) -> 
         true => String::new(),
         false => format!(" {}.", known.join(", ")),
     }
+}
+
+/// The key of a fallback of many sessions.
+fn crowd_key(values: &str) -> String {
+    key(&format!("fallback/many/{values}"))
 }
 
 fn told(settings: &Settings, session: &str, row: u32, seen: &Seen) -> Finding {
@@ -186,6 +195,25 @@ fn told(settings: &Settings, session: &str, row: u32, seen: &Seen) -> Finding {
                 "Session {short} went on from {} to {}.",
                 cut(from, 100),
                 cut(to, 100)
+            )),
+        Seen::Crowd { to, sessions } => Finding::warning(&crowd_key(to), row)
+            .title(format!("Fallback of many sessions to {}", cut(to, 80)))
+            .message(format!(
+                "{sessions} sessions that began with something else are answered by {} at the same time, {short} \
+                 the last of them ({labels}). Further ones are counted and not told one by one.",
+                cut(to, 100)
+            ))
+            .recommendation(
+                "So many at once are seldom the sessions' own fault: look at the status page of the usual \
+                 provider, at its limits and at the key that they share, and whether the other one can bear \
+                 the load and the cost.",
+            )
+            .value("sessions", f64::from(*sessions)),
+        Seen::Dispersed { from } => Finding::resolved(&crowd_key(from), row)
+            .title(format!("No longer {}", cut(from, 80)))
+            .message(format!(
+                "None of the sessions that were told together is answered by {} any more.",
+                cut(from, 100)
             )),
         Seen::Forgotten { session, from } => Finding::resolved(&key_of(*session, from), row)
             .title("Session forgotten")

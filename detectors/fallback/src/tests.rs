@@ -251,6 +251,39 @@ fn there_are_never_too_many_sessions() {
 }
 
 #[test]
+fn an_outage_is_one_trouble_and_not_thousands() {
+    let all = |of: (&'static str, &'static str)| {
+        (0..2000).map(move |at| call(&format!("s{at}"), of.0, of.1))
+    };
+    let rows: Vec<Row> = all(A).chain(all(B)).chain(all(A)).collect();
+    let findings = play(&rows);
+    let told = brief(&findings);
+    // Five by themselves, then at 6, 60 and 600; and all of it is over.
+    let many = "Fallback of many sessions to other/llama";
+    let crowd: Vec<_> = told.iter().filter(|it| it.2 == many).collect();
+    assert_eq!(
+        crowd,
+        [
+            &(2005, true, many),
+            &(2059, true, many),
+            &(2599, true, many)
+        ]
+    );
+    assert_eq!(findings[7].values, [("sessions".to_owned(), 600.0)]);
+    let over: Vec<_> = told.iter().filter(|it| !it.1).collect();
+    assert_eq!(over.len(), 6);
+    assert_eq!(over[5], &(5999, false, "No longer other/llama"));
+    assert_eq!(told.len(), 14);
+    // One who has another fallback is told for himself.
+    let rows: Vec<Row> = all(A).chain(all(B)).chain([call("s9", C.0, C.1)]).collect();
+    let findings = play(&rows);
+    assert_eq!(
+        brief(&findings).last(),
+        Some(&(4000, true, "Fallback to third/qwen"))
+    );
+}
+
+#[test]
 fn other_labels_may_be_watched() {
     let row = |device: &str| {
         Row::new(0, &[])
@@ -274,6 +307,7 @@ proptest! {
         cells in prop::collection::vec((0usize..4, 0usize..4, 0u32..200_000), 0..300),
         batch in 1usize..20,
         restart in 0usize..300,
+        crowd in prop::sample::select(vec!["0", "1", "5"]),
     ) {
         let row = |&(session, value, time): &(usize, usize, u32)| {
             let (provider, model) = [A, B, C, ("", "gpt")][value];
@@ -281,7 +315,7 @@ proptest! {
             if time % 5 == 0 { row } else { row.at(f64::from(time)) }
         };
         let rows: Vec<Row> = cells.iter().map(row).collect();
-        let settings = [("sessions", "2"), ("fallbacks", "qwen")];
+        let settings = [("sessions", "2"), ("fallbacks", "qwen"), ("crowd", crowd)];
         let expected = harness(&settings).play(&rows, 64);
         let mut watched = harness(&settings);
         let (before, after) = rows.split_at(restart.min(rows.len()));
@@ -296,6 +330,9 @@ proptest! {
                 .filter(|it| it.key == finding.key)
                 .map(|it| it.state == State::Firing)
                 .collect();
+            if finding.title.contains("many sessions") || finding.title.starts_with("No longer") {
+                continue;
+            }
             prop_assert!(of_key.iter().enumerate().all(|(at, &firing)| firing == (at % 2 == 0)));
         }
     }
