@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -20,10 +23,12 @@ const LINES: &str = "Content-Type: application/x-ndjson\r\n";
 struct Service(Dashboard);
 
 fn ingest(ledger: &Path, arguments: &str, config: &str) -> Service {
-    // The others have nothing to do here, and take their time to load.
-    let config = format!("[detectors]\nenable = [\"fallback\"]\n{config}");
+    // The others have nothing to do here, and take their time to load. Nor is
+    // it a fault that this machine may be slow.
+    let config =
+        format!("[detectors]\nenable = [\"fallback\"]\n[limits]\ntimeout = \"60s\"\n{config}");
     let test = Test::new("").file("runwatch.toml", config);
-    let test = test.env("TOKEN", TOKEN).arguments("");
+    let test = test.env("TOKEN", TOKEN);
     let arguments = format!("--ingest --token env:TOKEN {arguments}");
     Service(begin(test, ledger, &arguments))
 }
@@ -105,6 +110,15 @@ fn answer(mut stream: TcpStream) -> Reply {
     }
 }
 
+/// A sink on this machine that is told at once.
+fn hook(port: u16) -> String {
+    format!(
+        "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\n\
+         allow-http = true\nallow-private = true\n\
+         [[routes]]\nsinks = [\"hook\"]\ngroup-wait = \"0s\"\ngroup-by = [\"key\"]\n"
+    )
+}
+
 fn call(session: &str, provider: &str) -> String {
     format!(
         "{{\"session_id\": \"{session}\", \"provider\": \"{provider}\", \"model\": \"m\", \
@@ -122,16 +136,7 @@ fn fallback(session: &str) -> String {
 fn what_is_posted_becomes_alerts_in_the_ledger_and_at_a_sink() {
     let (_folder, ledger) = fresh();
     let server = Server::content();
-    let port = server.port;
-    let service = ingest(
-        &ledger,
-        "",
-        &format!(
-            "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\n\
-             allow-http = true\nallow-private = true\n\
-             [[routes]]\nsinks = [\"hook\"]\ngroup-wait = \"0s\"\n"
-        ),
-    );
+    let service = ingest(&ledger, "", &hook(server.port));
     let reply = service.post("/ingest", &fallback("s1"));
     assert_eq!((reply.status, reply.json()), (202, json!({"accepted": 2})));
     let alerts = service.alerts(1);
@@ -445,8 +450,7 @@ fn more_services_than_are_remembered_lose_no_record() {
 #[test]
 fn thousands_of_sessions_come_and_go() {
     let (_folder, ledger) = fresh();
-    let config = "[detector.fallback]\nsessions = 1000\n";
-    let service = ingest(&ledger, "", config);
+    let service = ingest(&ledger, "", "");
     for batch in 0..20 {
         let mut body = String::new();
         for session in 0..1000 {
@@ -458,7 +462,8 @@ fn thousands_of_sessions_come_and_go() {
         }
         assert_eq!(service.post("/ingest", &body).status, 202);
     }
-    // One that is long forgotten begins anew, one that is not is known.
+    // One that is long forgotten begins anew, one that is not is known. (4096
+    // are remembered.)
     let last = call("s0-0", "other") + &call("s19-999", "other");
     assert_eq!(service.post("/ingest", &last).status, 202);
     let alerts = service.alerts(1);
@@ -470,20 +475,67 @@ fn thousands_of_sessions_come_and_go() {
 
 #[cfg(unix)]
 #[test]
+fn an_outage_for_all_sessions_is_told_in_a_few_alerts() {
+    let (_folder, ledger) = fresh();
+    let service = ingest(&ledger, "", "");
+    for provider in ["usual", "other", "usual"] {
+        let calls = (0..500).map(|session| call(&format!("s{session}"), provider));
+        let body: String = calls.collect();
+        assert_eq!(service.post("/ingest", &body).status, 202);
+    }
+    // Five by themselves, the others together twice, and the end of each.
+    let alerts = service.alerts(13);
+    let many = "Fallback of many sessions to other/m";
+    assert_eq!(alerts.iter().filter(|it| it["title"] == many).count(), 1);
+    assert_eq!(alerts[12]["state"], "resolved");
+    let stderr = service.end();
+    assert!(stderr.contains("runwatch: 7 alerts"), "{stderr}");
+}
+
+/// A sink that takes its time, or fails, keeps neither the service waiting nor
+/// later alerts back.
+#[cfg(unix)]
+#[test]
+fn a_sink_that_fails_is_tried_again_and_nobody_waits_for_it() {
+    let (_folder, ledger) = fresh();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let (count, (go_on, gate)) = (requests.clone(), channel::<()>());
+    let gate = Arc::new(Mutex::new(gate));
+    let server = Server::http(move |_| {
+        let fails = count.fetch_add(1, Ordering::Relaxed) == 0;
+        if fails {
+            // As long as the test wants.
+            let _ = gate.lock().unwrap().recv();
+        }
+        let status = if fails { "503 Busy" } else { "200 OK" };
+        Some(crate::server::answer(status, "", "ok"))
+    });
+    let service = ingest(&ledger, "", &hook(server.port));
+    assert_eq!(service.post("/ingest", &fallback("s1")).status, 202);
+    let begin = Instant::now();
+    while requests.load(Ordering::Relaxed) == 0 {
+        assert!(begin.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The sink is still busy with the first one.
+    assert_eq!(service.post("/ingest", &fallback("s2")).status, 202);
+    service.alerts(2);
+    drop(go_on);
+    server.next();
+    let mut told = String::new();
+    while !(told.contains("Session s1 began") && told.contains("Session s2 began")) {
+        told += &server.next();
+    }
+    service.end();
+}
+
+#[cfg(unix)]
+#[test]
 fn what_was_accepted_is_watched_and_sent_before_the_end() {
     let (_folder, ledger) = fresh();
     let server = Server::content();
-    let port = server.port;
-    let service = ingest(
-        &ledger,
-        "",
-        &format!(
-            "[alerts]\nmax-per-run = 1000\n\
-             [sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\n\
-             allow-http = true\nallow-private = true\n\
-             [[routes]]\nsinks = [\"hook\"]\ngroup-wait = \"0s\"\ngroup-by = [\"key\"]\n"
-        ),
-    );
+    let config = format!("[detector.fallback]\ncrowd = 1000\n{}", hook(server.port));
+    let service = ingest(&ledger, "", &config);
     let bodies: Vec<String> = (0..40).map(|at| fallback(&format!("s{at}"))).collect();
     for body in &bodies {
         assert_eq!(service.post("/ingest", body).status, 202);
@@ -504,7 +556,7 @@ fn bad_lines_are_counted_and_the_others_watched() {
     let (_folder, ledger) = fresh();
     let service = ingest(&ledger, "", "");
     let body = format!(
-        "{}{{\"loss\": 1, \nnothing\n{}",
+        "{}{{\"session_id\": 1, \"model\": }}\nnothing\n{}",
         call("s1", "usual"),
         call("s1", "other")
     );
