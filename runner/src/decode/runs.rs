@@ -404,12 +404,11 @@ mod tests {
     #[test]
     fn a_stream_may_be_of_another_project() {
         let mut runs = Runs::new("ours", "run", 8);
-        let row = |project: &str, run: &str| Row {
-            has_project: !project.is_empty(),
-            project: project.into(),
-            has_run: !run.is_empty(),
-            run: run.into(),
-            ..Row::default()
+        let row = |project: &str, run: &str| {
+            let mut row = Row::default();
+            (row.has_project, row.project) = (!project.is_empty(), project.into());
+            (row.has_run, row.run) = (!run.is_empty(), run.into());
+            row
         };
         let named = |runs: &mut Runs, project: &str, run: &str| {
             let id = runs.of(&row(project, run)).unwrap();

@@ -1,9 +1,13 @@
 //! `serve --ingest`: what services post is watched.
 
+// A test that was skipped must be seen to have been.
+#![allow(clippy::print_stderr)]
+
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -570,6 +574,57 @@ fn bad_lines_are_counted_and_the_others_watched() {
     );
     assert!(stderr.contains("ingest/default/api:2: "), "{stderr}");
 }
+
+/// What docs/services.md says that a service and the plugin may do.
+#[cfg(unix)]
+#[test]
+fn the_documented_plugin_reports_fallbacks() {
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/services.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    let blocks = document.split("```python\n").skip(1);
+    let code: Vec<&str> = blocks.filter_map(|it| it.split("```").next()).collect();
+    assert_eq!(code.len(), 2);
+    let (_folder, ledger) = fresh();
+    let service = ingest(&ledger, "", "");
+    let spawned = Command::new("python3")
+        .args(["-c", &format!("{}{AGENT}", code.concat())])
+        .env("RUNWATCH_TOKEN", TOKEN)
+        .env(
+            "RUNWATCH_URL",
+            format!("http://127.0.0.1:{}/ingest?run=hermes", service.0.port),
+        )
+        .stdin(Stdio::piped())
+        .spawn();
+    let Ok(mut agent) = spawned else {
+        eprintln!("skipped: there is no python3");
+        return;
+    };
+    assert_eq!(
+        fields(&service.alerts(1), &["run", "title"]),
+        ["hermes Fallback to other/m"]
+    );
+    drop(agent.stdin.take());
+    assert!(agent.wait().unwrap().success());
+    service.end();
+}
+
+/// An agent that makes two calls, and ends when it is told to.
+#[cfg(unix)]
+const AGENT: &str = r#"
+import sys
+
+class Agent:
+    def register_hook(self, name, hook):
+        assert name == "post_api_request"
+        self.hook = hook
+
+agent = Agent()
+register(agent)
+for provider in ("usual", "other"):
+    agent.hook(session_id="s1", provider=provider, model="m", platform="telegram",
+               finish_reason="stop", usage={"total": 1}, response=object())
+sys.stdin.read()
+"#;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
