@@ -87,27 +87,23 @@ pub(super) fn run(args: &Args) -> Outcome {
         ));
     }
     let config = args.kept.config()?;
-    let mut token = token(args)?;
+    let token = token(args)?;
+    // Nobody posts unknown: no page, and no other user of this machine.
+    let made = match &token {
+        None if args.ingest => Some(fresh_token()?),
+        _ => None,
+    };
     let has_token = token.is_some();
-    // Whatever can post must not do so unknown: any page, any user of this machine.
-    if args.ingest && token.is_none() {
-        token = Some(fresh_token()?);
-    }
-    let made = token.clone().filter(|_| !has_token);
     let end = interrupts()?;
+    let (body, queue) = (args.max_body, args.max_queue);
     let ingest = match args.ingest {
-        true => Some(ingest::start(
-            &args.kept.delivering,
-            &config,
-            args.max_body,
-            args.max_queue,
-        )?),
+        true => Some(ingest::start(&args.kept.delivering, &config, body, queue)?),
         false => None,
     };
     let (resend, waiting) = resend(args, &config)?;
     let options = Options {
         ledger: args.kept.delivering.needed_path(&config)?,
-        token,
+        token: token.or_else(|| made.clone()),
         read_only: args.read_only,
         sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
         labels: config.labels.clone(),
@@ -135,15 +131,9 @@ pub(super) fn run(args: &Args) -> Outcome {
             "runwatch: there is no ledger `{ledger}` yet; what a watch writes there will be shown"
         ));
     }
-    let address = server.address();
-    let how = match (has_token, &made) {
-        (true, _) => " (with the token: ?token=…, or `Authorization: Bearer …`)".to_owned(),
-        (false, Some(token)) => format!("?token={}", token.as_str()),
-        (false, None) => String::new(),
-    };
-    say(&format!("runwatch: serving http://{address}/{how}"));
+    say(&invitation(server.address(), has_token, made.as_deref()));
     if args.ingest {
-        say(&invitation(address, made.as_ref()));
+        say(&invitation_to_post(server.address(), made.as_deref()));
     }
     let served = server.run(end).map_err(failed);
     let ending = ingest.map_or(Ending::Fine, Ingest::finish);
@@ -165,8 +155,18 @@ fn fresh_token() -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(hex(bytes.as_slice())))
 }
 
-/// How to post.
-fn invitation(address: SocketAddr, made: Option<&Zeroizing<String>>) -> String {
+/// Where to look. Only a token that was made here is shown.
+fn invitation(address: SocketAddr, has_token: bool, made: Option<&String>) -> String {
+    let how = match made {
+        Some(token) => format!("?token={token}"),
+        None if has_token => " (with the token: ?token=…, or `Authorization: Bearer …`)".to_owned(),
+        None => String::new(),
+    };
+    format!("runwatch: serving http://{address}/{how}")
+}
+
+/// Where to post, and how.
+fn invitation_to_post(address: SocketAddr, made: Option<&String>) -> String {
     let token = made.map_or("$TOKEN", |token| token.as_str());
     let until = match made {
         Some(_) => " (this token is for this start only; `--token file:PATH` keeps one)",
