@@ -38,6 +38,7 @@ mod secrets;
 #[cfg(feature = "network")]
 mod serve;
 mod server;
+mod services;
 mod silences;
 mod sinks;
 mod streams;

@@ -8,6 +8,7 @@ use runwatch_detector::prelude::*;
 use runwatch_detector::state;
 use runwatch_detector::text::{cut, hash, key};
 
+mod crowd;
 mod rule;
 
 pub use rule::{Call, Seen, Settings, Watch};
@@ -33,6 +34,10 @@ impl Detector for Fallback {
             Parameter::text("session", "session_id")
                 .doc("The label that names the session. Rows without it are not judged."),
         )
+        .parameter(
+            Parameter::list("told", &["platform", "finish_reason"])
+                .doc("Further labels of the call that are told, and may change."),
+        )
         .parameter(Parameter::list("fallbacks", &[]).doc(
             "Values that are a fallback even at the start of a session; `*` stands for anything.",
         ))
@@ -56,6 +61,9 @@ impl Detector for Fallback {
                 .max(65_536)
                 .doc("How many sessions are remembered; the longest silent one goes first."),
         )
+        .parameter(Parameter::integer("crowd", 5).min(0).max(65_536).doc(
+            "So many sessions with the same fallback are told one by one, further ones together.",
+        ))
         .doc(include_str!("doc.md"))
     }
 
@@ -70,6 +78,7 @@ impl Detector for Fallback {
         let labels = self.settings.labels.iter();
         labels
             .chain([&self.settings.session])
+            .chain(&self.settings.told)
             .map(|label| Interest::label(label))
             .collect()
     }
@@ -102,7 +111,11 @@ impl Detector for Fallback {
                 time: at.time,
             };
             self.watch.look(&self.settings, &call, |seen| {
-                findings.push(told(&self.settings, session, at.row, &seen));
+                let mut finding = told(&self.settings, session, at.row, &seen);
+                if seen.session() == Some(call.session) {
+                    finding.message.push_str(&further(&self.settings, label));
+                }
+                findings.push(finding);
             });
         }
     }
@@ -123,6 +136,24 @@ const NAME: usize = 32;
 /// The key of a change: a second, other fallback is other news.
 fn key_of(session: u64, values: &str) -> String {
     key(&format!("fallback/{session:016x}/{values}"))
+}
+
+/// What else the call says of itself: ` platform: telegram, finish_reason: stop.`
+fn further<'a>(settings: &Settings, label: impl Fn(&str) -> Option<&'a str>) -> String {
+    let known = settings.told.iter().filter_map(|name| {
+        let value = cut(label(name)?, NAME);
+        Some(format!("{name}: {value}"))
+    });
+    let known: Vec<String> = known.collect();
+    match known.is_empty() {
+        true => String::new(),
+        false => format!(" {}.", known.join(", ")),
+    }
+}
+
+/// The key of a fallback of many sessions.
+fn crowd_key(values: &str) -> String {
+    key(&format!("fallback/many/{values}"))
 }
 
 fn told(settings: &Settings, session: &str, row: u32, seen: &Seen) -> Finding {
@@ -164,6 +195,25 @@ fn told(settings: &Settings, session: &str, row: u32, seen: &Seen) -> Finding {
                 "Session {short} went on from {} to {}.",
                 cut(from, 100),
                 cut(to, 100)
+            )),
+        Seen::Crowd { to, sessions } => Finding::warning(&crowd_key(to), row)
+            .title(format!("Fallback of many sessions to {}", cut(to, 80)))
+            .message(format!(
+                "{sessions} sessions that began with something else are answered by {} at the same time, {short} \
+                 the last of them ({labels}). Further ones are counted and not told one by one.",
+                cut(to, 100)
+            ))
+            .recommendation(
+                "So many at once are seldom the sessions' own fault: look at the status page of the usual \
+                 provider, at its limits and at the key that they share, and whether the other one can bear \
+                 the load and the cost.",
+            )
+            .value("sessions", f64::from(*sessions)),
+        Seen::Dispersed { from } => Finding::resolved(&crowd_key(from), row)
+            .title(format!("No longer {}", cut(from, 80)))
+            .message(format!(
+                "None of the sessions that were told together is answered by {} any more.",
+                cut(from, 100)
             )),
         Seen::Forgotten { session, from } => Finding::resolved(&key_of(*session, from), row)
             .title("Session forgotten")

@@ -1,8 +1,12 @@
 //! The rule: what each session began with, and what it has now.
 
+use std::collections::BTreeMap;
+
 use runwatch_detector::stats::select;
 use runwatch_detector::{Parameters, glob};
 use serde::{Deserialize, Serialize};
+
+use crate::crowd::Crowds;
 
 /// Where times are unknown, the throttle is so many calls of the session.
 const THROTTLE_CALLS: u64 = 20;
@@ -14,10 +18,12 @@ const VALUE: usize = 96;
 pub struct Settings {
     pub(crate) labels: Vec<String>,
     pub(crate) session: String,
+    pub(crate) told: Vec<String>,
     fallbacks: Vec<String>,
     throttle: f64,
     ttl: f64,
     sessions: usize,
+    pub(crate) crowd: u32,
 }
 
 impl Settings {
@@ -33,10 +39,12 @@ impl Settings {
         let settings = Self {
             labels: list("labels")?,
             session: parameters.text("session")?.trim().to_owned(),
+            told: list("told")?,
             fallbacks: list("fallbacks")?,
             throttle: parameters.number("throttle")?,
             ttl: parameters.number("ttl")?,
             sessions: parameters.count("sessions")?.max(1),
+            crowd: u32::try_from(parameters.count("crowd")?).unwrap_or(u32::MAX),
         };
         if settings.labels.is_empty() || settings.session.is_empty() {
             return Err("`labels` and `session` must name at least one label each".to_owned());
@@ -105,13 +113,40 @@ pub enum Seen {
         /// What it had.
         from: String,
     },
+    /// So many sessions have the same fallback that they are told together.
+    Crowd {
+        /// What they have.
+        to: String,
+        /// How many there are.
+        sessions: u32,
+    },
+    /// None of these has it any more.
+    Dispersed {
+        /// What they had.
+        from: String,
+    },
+}
+
+impl Seen {
+    /// Which session it is; none: several.
+    #[must_use]
+    pub fn session(&self) -> Option<u64> {
+        match self {
+            Self::Changed { session, .. }
+            | Self::Back { session, .. }
+            | Self::Other { session, .. }
+            | Self::Forgotten { session, .. } => Some(*session),
+            Self::Crowd { .. } | Self::Dispersed { .. } => None,
+        }
+    }
 }
 
 /// What is remembered of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
-    /// In the order of their hashes.
-    sessions: Vec<Session>,
+    /// By their hashes.
+    sessions: BTreeMap<u64, Session>,
+    crowds: Crowds,
     /// How many calls there were.
     calls: u64,
     /// The latest time, and when sessions were last looked through.
@@ -126,6 +161,8 @@ struct Session {
     now: Vec<String>,
     /// The fallback that is told and not over.
     open: Option<String>,
+    /// It is told with others, not by itself.
+    crowded: bool,
     /// The fallback told last, when, and at which call of the session.
     told: Option<(String, f64, u64)>,
     calls: u64,
@@ -156,24 +193,13 @@ impl Watch {
         if call.values.iter().all(Option::is_none) {
             return;
         }
-        match self
-            .sessions
-            .binary_search_by_key(&call.session, |session| session.id)
-        {
-            Ok(at) => {
-                if let Some(session) = self.sessions.get_mut(at) {
-                    session.goes_on(settings, call, self.calls, &mut tell);
-                }
-            }
-            Err(_) => {
-                self.make_room(settings, &mut tell);
-                let at = self
-                    .sessions
-                    .partition_point(|session| session.id < call.session);
-                self.sessions
-                    .insert(at, Session::begin(settings, call, self.calls, &mut tell));
-            }
+        if let Some(session) = self.sessions.get_mut(&call.session) {
+            session.goes_on(settings, call, self.calls, &mut self.crowds, &mut tell);
+            return;
         }
+        self.make_room(settings, &mut tell);
+        let session = Session::begin(settings, call, self.calls, &mut self.crowds, &mut tell);
+        self.sessions.insert(call.session, session);
     }
 
     /// Forgets sessions that were silent for too long; looks ten times as often
@@ -189,6 +215,10 @@ impl Watch {
             return;
         }
         self.swept = Some(now);
+        // A clock that was set back must not keep them for as long again.
+        for session in self.sessions.values_mut() {
+            session.time = session.time.min(now);
+        }
         self.forget(tell, |session| now - session.time > settings.ttl);
     }
 
@@ -197,22 +227,21 @@ impl Watch {
         if self.sessions.len() < settings.sessions {
             return;
         }
-        let mut calls: Vec<u64> = self.sessions.iter().map(|session| session.call).collect();
+        let mut calls: Vec<u64> = self.sessions.values().map(|session| session.call).collect();
         let quarter = calls.len() / 4;
         let last = select(&mut calls, quarter, u64::lt).unwrap_or_default();
         self.forget(tell, |session| session.call <= last);
     }
 
     fn forget(&mut self, tell: &mut impl FnMut(Seen), old: impl Fn(&Session) -> bool) {
-        self.sessions.retain_mut(|session| {
+        let crowds = &mut self.crowds;
+        self.sessions.retain(|_, session| {
             if !old(session) {
                 return true;
             }
-            if let Some(from) = session.open.take() {
-                tell(Seen::Forgotten {
-                    session: session.id,
-                    from,
-                });
+            if let Some(from) = session.leave(crowds, tell) {
+                let session = session.id;
+                tell(Seen::Forgotten { session, from });
             }
             false
         });
@@ -224,6 +253,7 @@ impl Session {
         settings: &Settings,
         call: &Call<'_>,
         calls: u64,
+        crowds: &mut Crowds,
         tell: &mut impl FnMut(Seen),
     ) -> Self {
         let now: Vec<String> = call
@@ -236,13 +266,14 @@ impl Session {
             primary: Vec::new(),
             now,
             open: None,
+            crowded: false,
             told: None,
             calls: 1,
             time: call.time,
             call: calls,
         };
         if settings.is_fallback(&session.now) {
-            session.change(settings, true, tell);
+            session.change(settings, true, crowds, tell);
         } else {
             session.primary = session.now.clone();
         }
@@ -254,6 +285,7 @@ impl Session {
         settings: &Settings,
         call: &Call<'_>,
         calls: u64,
+        crowds: &mut Crowds,
         tell: &mut impl FnMut(Seen),
     ) {
         self.calls += 1;
@@ -289,7 +321,7 @@ impl Session {
             if self.primary.is_empty() {
                 self.primary = self.now.clone();
             }
-            if let Some(from) = self.open.take() {
+            if let Some(from) = self.leave(crowds, tell) {
                 let to = shown(&self.now);
                 tell(Seen::Back {
                     session: self.id,
@@ -298,36 +330,55 @@ impl Session {
                 });
             }
         } else {
-            self.change(settings, false, tell);
+            self.change(settings, false, crowds, tell);
         }
     }
 
+    /// The fallback that is told, if there is one, is over. Gives it if it was
+    /// told of this session by itself.
+    fn leave(&mut self, crowds: &mut Crowds, tell: &mut impl FnMut(Seen)) -> Option<String> {
+        let from = self.open.take()?;
+        let crowded = std::mem::take(&mut self.crowded);
+        if crowds.leave(&from, crowded) {
+            tell(Seen::Dispersed { from: from.clone() });
+        }
+        (!crowded).then_some(from)
+    }
+
     /// The session has a fallback that it did not have at the call before.
-    fn change(&mut self, settings: &Settings, cold: bool, tell: &mut impl FnMut(Seen)) {
-        let to = shown(&self.now);
-        if let Some(from) = self.open.take() {
-            if from == to {
-                self.open = Some(from);
-                return;
-            }
-            tell(Seen::Other {
-                session: self.id,
-                from,
-                to: to.clone(),
-            });
+    fn change(
+        &mut self,
+        settings: &Settings,
+        cold: bool,
+        crowds: &mut Crowds,
+        tell: &mut impl FnMut(Seen),
+    ) {
+        let (session, to) = (self.id, shown(&self.now));
+        if self.open.as_ref() == Some(&to) {
+            return;
+        }
+        if let Some(from) = self.leave(crowds, tell) {
+            let to = to.clone();
+            tell(Seen::Other { session, from, to });
         }
         if self.is_throttled(settings, &to) {
             return;
         }
         self.told = Some((to.clone(), self.time, self.calls));
         self.open = Some(to.clone());
-        let from = (!self.primary.is_empty()).then(|| shown(&self.primary));
-        tell(Seen::Changed {
-            session: self.id,
-            from,
-            to,
-            cold,
-        });
+        let joined = crowds.join(&to, settings.crowd);
+        self.crowded = joined.crowded;
+        if let Some(sessions) = joined.news {
+            tell(Seen::Crowd { to, sessions });
+        } else if !joined.crowded {
+            let from = (!self.primary.is_empty()).then(|| shown(&self.primary));
+            tell(Seen::Changed {
+                session,
+                from,
+                to,
+                cold,
+            });
+        }
     }
 
     fn is_throttled(&self, settings: &Settings, to: &str) -> bool {
@@ -338,7 +389,9 @@ impl Session {
         let recent = if seconds.is_nan() {
             self.calls - call < THROTTLE_CALLS
         } else {
-            seconds < settings.throttle
+            // Calls may come a little out of order; a clock that was set back
+            // must not mute what comes until it has caught up.
+            seconds.abs() < settings.throttle
         };
         last == to && recent
     }

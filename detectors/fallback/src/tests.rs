@@ -146,6 +146,63 @@ fn to_and_fro_is_told_once_in_a_while() {
 }
 
 #[test]
+fn what_else_the_call_says_is_told() {
+    let row = |model: &str, reason: &str| {
+        let row = call("s1", "p", model).text("label", "platform", "telegram");
+        row.text("label", "finish_reason", reason)
+    };
+    let findings = play(&[row("a", "stop"), row("b", "length"), row("a", "")]);
+    let message = |at: usize| findings[at].message.as_str();
+    assert_eq!(
+        message(0),
+        "Session s1 began with p/a and is now answered by p/b (provider and model). \
+         platform: telegram, finish_reason: length."
+    );
+    assert!(message(1).ends_with("after p/b. platform: telegram."));
+    // They are not what a session is held to.
+    assert_eq!(play(&[row("a", "stop"), row("a", "length")]), []);
+}
+
+#[test]
+fn a_clock_that_is_set_back_mutes_nothing() {
+    let at = |time: f64, (provider, model): (&str, &str)| call("s1", provider, model).at(time);
+    let rows = [
+        at(100_000.0, A),
+        at(100_001.0, B),
+        at(100_002.0, A),
+        // An hour back: the throttle would have lasted 65 minutes.
+        at(96_400.0, B),
+        at(96_401.0, A),
+        // A little out of order is no clock that was set.
+        at(96_395.0, B),
+    ];
+    let fired: Vec<u32> = play(&rows)
+        .iter()
+        .filter(|it| it.state == State::Firing)
+        .map(|it| it.row)
+        .collect();
+    assert_eq!(fired, [1, 3]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_session_longer() {
+    let rows = [
+        call("s1", "openai", "gpt").at(1e6),
+        call("s1", "other", "llama").at(1e6 + 1.0),
+        // Eleven days back, and then a day and an hour on.
+        call("s2", "openai", "gpt").at(0.0),
+        call("s2", "openai", "gpt").at(90_000.0),
+    ];
+    assert_eq!(
+        brief(&play(&rows)),
+        [
+            (1, true, "Fallback to other/llama"),
+            (3, false, "Session forgotten")
+        ]
+    );
+}
+
+#[test]
 fn a_cold_start_on_a_fallback() {
     let mut watched = harness(&[("fallbacks", "llama*, third/qwen")]);
     let findings = watched.play(&sequence(&[B, B, A, A]), 8);
@@ -194,6 +251,39 @@ fn there_are_never_too_many_sessions() {
 }
 
 #[test]
+fn an_outage_is_one_trouble_and_not_thousands() {
+    let all = |of: (&'static str, &'static str)| {
+        (0..2000).map(move |at| call(&format!("s{at}"), of.0, of.1))
+    };
+    let rows: Vec<Row> = all(A).chain(all(B)).chain(all(A)).collect();
+    let findings = play(&rows);
+    let told = brief(&findings);
+    // Five by themselves, then at 6, 60 and 600; and all of it is over.
+    let many = "Fallback of many sessions to other/llama";
+    let crowd: Vec<_> = told.iter().filter(|it| it.2 == many).collect();
+    assert_eq!(
+        crowd,
+        [
+            &(2005, true, many),
+            &(2059, true, many),
+            &(2599, true, many)
+        ]
+    );
+    assert_eq!(findings[7].values, [("sessions".to_owned(), 600.0)]);
+    let over: Vec<_> = told.iter().filter(|it| !it.1).collect();
+    assert_eq!(over.len(), 6);
+    assert_eq!(over[5], &(5999, false, "No longer other/llama"));
+    assert_eq!(told.len(), 14);
+    // One who has another fallback is told for himself.
+    let rows: Vec<Row> = all(A).chain(all(B)).chain([call("s9", C.0, C.1)]).collect();
+    let findings = play(&rows);
+    assert_eq!(
+        brief(&findings).last(),
+        Some(&(4000, true, "Fallback to third/qwen"))
+    );
+}
+
+#[test]
 fn other_labels_may_be_watched() {
     let row = |device: &str| {
         Row::new(0, &[])
@@ -217,6 +307,7 @@ proptest! {
         cells in prop::collection::vec((0usize..4, 0usize..4, 0u32..200_000), 0..300),
         batch in 1usize..20,
         restart in 0usize..300,
+        crowd in prop::sample::select(vec!["0", "1", "5"]),
     ) {
         let row = |&(session, value, time): &(usize, usize, u32)| {
             let (provider, model) = [A, B, C, ("", "gpt")][value];
@@ -224,7 +315,7 @@ proptest! {
             if time % 5 == 0 { row } else { row.at(f64::from(time)) }
         };
         let rows: Vec<Row> = cells.iter().map(row).collect();
-        let settings = [("sessions", "2"), ("fallbacks", "qwen")];
+        let settings = [("sessions", "2"), ("fallbacks", "qwen"), ("crowd", crowd)];
         let expected = harness(&settings).play(&rows, 64);
         let mut watched = harness(&settings);
         let (before, after) = rows.split_at(restart.min(rows.len()));
@@ -239,6 +330,9 @@ proptest! {
                 .filter(|it| it.key == finding.key)
                 .map(|it| it.state == State::Firing)
                 .collect();
+            if finding.title.contains("many sessions") || finding.title.starts_with("No longer") {
+                continue;
+            }
             prop_assert!(of_key.iter().enumerate().all(|(at, &firing)| firing == (at % 2 == 0)));
         }
     }

@@ -175,6 +175,34 @@ impl Live {
         });
     }
 
+    /// The same, whose rows without a project belong to this one.
+    #[cfg(feature = "network")]
+    pub(super) fn add_in(&mut self, project: &str, name: &str, run: &str) {
+        let stream = self.decoder.stream_in(Some(project), name, run, None);
+        self.inputs.push(Input {
+            name: name.into(),
+            run: run.to_owned(),
+            rank: None,
+            stream,
+        });
+    }
+
+    /// An input is over, and its number is from now on another's.
+    #[cfg(feature = "network")]
+    pub(super) fn replace(&mut self, input: usize, project: &str, name: &str, run: &str) {
+        self.on(input).decoder.finish();
+        self.process();
+        summarize(&self.inputs[input].name, &self.decoder.tally());
+        let mut stream = self.decoder.stream_in(Some(project), name, run, None);
+        self.decoder.switch(&mut stream);
+        self.inputs[input] = Input {
+            name: name.into(),
+            run: run.to_owned(),
+            rank: None,
+            stream,
+        };
+    }
+
     /// Goes on with this input.
     pub(super) fn on(&mut self, input: usize) -> &mut Self {
         if input != self.current {

@@ -15,6 +15,8 @@ mod follow;
 mod get;
 mod halt;
 mod import;
+#[cfg(feature = "network")]
+mod ingest;
 mod json;
 mod list;
 mod live;

@@ -1,5 +1,7 @@
 //! `runwatch serve`: the dashboard.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,9 +15,12 @@ use zeroize::Zeroizing;
 
 use super::Outcome;
 use super::delivery::{self, Kept};
+use super::ingest::{self, Ingest};
 use super::output::say;
 use crate::config::Config;
+use crate::config::units::parse_size;
 use crate::deliver::silence::author;
+use crate::digest::hex;
 use crate::exit::{Ending, Failure};
 use crate::ledger::Ledger;
 use crate::secret::Secret;
@@ -23,6 +28,8 @@ use crate::serve::{Options, Resend, Server};
 
 /// What is shorter could be guessed.
 const TOKEN: usize = 16;
+/// The largest size of anything, in bytes.
+const MOST: usize = 1 << 30;
 /// Sinks that may wait to be tried again.
 const WAITING: usize = 64;
 
@@ -39,6 +46,16 @@ pub(super) struct Args {
     /// What whoever asks must know: `env:NAME`, `file:PATH` or `cmd:COMMAND`
     #[arg(long, value_name = "REFERENCE")]
     token: Option<String>,
+    /// Take records at /ingest and watch them: what services post that have no
+    /// log to pipe
+    #[arg(long)]
+    ingest: bool,
+    /// The longest body, as sent and as decompressed
+    #[arg(long, value_name = "SIZE", default_value = "1 MiB", value_parser = size, requires = "ingest")]
+    max_body: usize,
+    /// Bytes that may wait to be watched; who posts more is told to come later
+    #[arg(long, value_name = "SIZE", default_value = "16 MiB", value_parser = size, requires = "ingest")]
+    max_queue: usize,
     /// Nothing can be acknowledged, silenced or sent again
     #[arg(long)]
     read_only: bool,
@@ -55,6 +72,12 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "an address and a port are expected: `127.0.0.1:7077`, `[::1]:0`".to_owned())
 }
 
+fn size(text: &str) -> Result<usize, String> {
+    let size = parse_size(text).and_then(|size| usize::try_from(size).ok());
+    size.filter(|size| (1..=MOST).contains(size))
+        .ok_or_else(|| "a size up to 1 GiB is expected: `1 MiB`, `64 KiB`".to_owned())
+}
+
 pub(super) fn run(args: &Args) -> Outcome {
     if args.kept.delivering.air_gapped {
         let error = anyhow!("a process without sockets cannot serve anything");
@@ -65,16 +88,28 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     let config = args.kept.config()?;
     let token = token(args)?;
+    // Nobody posts unknown: no page, and no other user of this machine.
+    let made = match &token {
+        None if args.ingest => Some(fresh_token()?),
+        _ => None,
+    };
     let has_token = token.is_some();
+    let end = interrupts()?;
+    let (body, queue) = (args.max_body, args.max_queue);
+    let ingest = match args.ingest {
+        true => Some(ingest::start(&args.kept.delivering, &config, body, queue)?),
+        false => None,
+    };
     let (resend, waiting) = resend(args, &config)?;
     let options = Options {
         ledger: args.kept.delivering.needed_path(&config)?,
-        token,
+        token: token.or_else(|| made.clone()),
         read_only: args.read_only,
         sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
         labels: config.labels.clone(),
         author: author(),
         resend,
+        intake: ingest.as_ref().map(|ingest| ingest.intake.clone()),
     };
     let there = options.ledger.exists();
     let ledger = options.ledger.display().to_string();
@@ -83,7 +118,6 @@ pub(super) fn run(args: &Args) -> Outcome {
         Failure::new(Ending::Usage, error).hint("choose another port: `--listen 127.0.0.1:0`")
     };
     let server = Server::bind(args.listen, options).map_err(failed)?;
-    let end = interrupts()?;
     let sender = Sender {
         args: args.clone(),
         config,
@@ -92,19 +126,57 @@ pub(super) fn run(args: &Args) -> Outcome {
         .name("resend".into())
         .spawn(move || waiting.iter().for_each(|sink| sender.send(&sink)))
         .map_err(failed)?;
-    if !there {
+    if !there && !args.ingest {
         say(&format!(
             "runwatch: there is no ledger `{ledger}` yet; what a watch writes there will be shown"
         ));
     }
-    let address = server.address();
-    let how = match has_token {
-        true => " (with the token: ?token=…, or `Authorization: Bearer …`)",
-        false => "",
+    say(&invitation(server.address(), has_token, made.as_deref()));
+    if args.ingest {
+        say(&invitation_to_post(server.address(), made.as_deref()));
+    }
+    let served = server.run(end).map_err(failed);
+    let ending = ingest.map_or(Ending::Fine, Ingest::finish);
+    served?;
+    Ok(ending)
+}
+
+/// A token for this start only.
+fn fresh_token() -> Result<Zeroizing<String>, Failure> {
+    let mut bytes = Zeroizing::new([0; 24]);
+    // Where there is no such file, somebody must think of a token.
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(bytes.as_mut_slice()))
+        .map_err(|_| {
+            let error = anyhow!("whoever posts must know a token");
+            Failure::new(Ending::Usage, error)
+                .hint("write one to a file that only you can read, and add `--token file:PATH`")
+        })?;
+    Ok(Zeroizing::new(hex(bytes.as_slice())))
+}
+
+/// Where to look. Only a token that was made here is shown.
+fn invitation(address: SocketAddr, has_token: bool, made: Option<&String>) -> String {
+    let how = match made {
+        Some(token) => format!("?token={token}"),
+        None if has_token => " (with the token: ?token=…, or `Authorization: Bearer …`)".to_owned(),
+        None => String::new(),
     };
-    say(&format!("runwatch: serving http://{address}/{how}"));
-    server.run(end).map_err(failed)?;
-    Ok(Ending::Fine)
+    format!("runwatch: serving http://{address}/{how}")
+}
+
+/// Where to post, and how.
+fn invitation_to_post(address: SocketAddr, made: Option<&String>) -> String {
+    let token = made.map_or("$TOKEN", |token| token.as_str());
+    let until = match made {
+        Some(_) => " (this token is for this start only; `--token file:PATH` keeps one)",
+        None => "",
+    };
+    format!(
+        "runwatch: taking records at http://{address}/ingest{until}:\n  \
+         curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/x-ndjson' \
+         --data-binary @events.jsonl http://{address}/ingest"
+    )
 }
 
 /// The token, which must be there where others can ask.
@@ -205,9 +277,14 @@ fn interrupts() -> Result<oneshot::Receiver<()>, Failure> {
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
-                if signals.forever().next().is_some() {
+                let mut signals = signals.forever();
+                if signals.next().is_some() {
                     // The server may have ended by itself.
                     let _ = sender.send(());
+                }
+                if signals.next().is_some() {
+                    // Asked for a second time: what waits stays in the ledger.
+                    std::process::exit(i32::from(Ending::Interrupted.code()));
                 }
             })
             .map_err(failed)?;

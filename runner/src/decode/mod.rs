@@ -302,6 +302,17 @@ impl Decoder {
 
     /// Another input, for [`Self::switch`].
     pub fn stream(&mut self, input: &str, run: &str, rank: Option<u32>) -> Stream {
+        self.stream_in(None, input, run, rank)
+    }
+
+    /// The same, whose rows without a project belong to this one.
+    pub fn stream_in(
+        &mut self,
+        project: Option<&str>,
+        input: &str,
+        run: &str,
+        rank: Option<u32>,
+    ) -> Stream {
         Stream {
             start: Start::of(self.inner.options.format),
             lines: Lines::new(self.inner.options.max_line),
@@ -309,7 +320,7 @@ impl Decoder {
             input: input.into(),
             rank,
             memory: Memory::default(),
-            focus: self.inner.runs.named(run),
+            focus: self.inner.runs.named(project, run),
             refused: 0,
         }
     }

@@ -140,6 +140,8 @@ pub(super) struct Focus {
     pub(super) died: bool,
     /// The default is one that began after another.
     restarted: bool,
+    /// The default is of another project than that of the stream.
+    elsewhere: bool,
 }
 
 impl Focus {
@@ -184,7 +186,7 @@ impl Runs {
             ranks: 0,
             refused: 0,
         };
-        runs.focus = runs.named(run);
+        runs.focus = runs.named(None, run);
         runs.last = (run.as_bytes().to_vec(), runs.focus.default);
         runs
     }
@@ -234,41 +236,56 @@ impl Runs {
         if self.runs.len() >= self.limit {
             return;
         }
-        let before = &self.runs[self.focus.default as usize].run;
+        let Run {
+            project,
+            run: before,
+        } = self.runs[self.focus.default as usize].clone();
         let (name, mut number) = match before.rsplit_once('#') {
             Some((name, number)) if self.focus.restarted => (name, number.parse().unwrap_or(1)),
-            _ => (&**before, 1u32),
+            _ => (&*before, 1u32),
         };
-        let run = loop {
+        let (run, key) = loop {
             number += 1;
             let run = format!("{name}#{number}");
-            if !self.by_name.contains_key(run.as_bytes()) {
-                break run;
+            let key = self.key(project.as_bytes(), run.as_bytes());
+            if !self.by_name.contains_key(key.as_slice()) {
+                break (run, key);
             }
         };
-        let names = Run {
-            project: self.project.clone(),
-            run: run.as_str().into(),
-        };
-        self.focus.default = self.add(run.as_bytes(), names);
+        let run = run.as_str().into();
+        self.focus.default = self.add(&key, Run { project, run });
         self.focus.latest = self.focus.default;
         self.focus.restarted = true;
     }
 
     /// The run of this name, known or new, or none when that would be one too
-    /// many. There is always room for the first.
-    pub(super) fn named(&mut self, run: &str) -> Focus {
-        if let Some(&known) = self.by_name.get(run.as_bytes()) {
-            return Focus::on(known);
-        }
-        if self.runs.len() >= self.limit.max(1) {
-            return Focus::on(NO_RUN);
-        }
-        let names = Run {
-            project: self.project.clone(),
-            run: run.into(),
+    /// many. There is always room for the first. Without a project it is of the
+    /// stream's.
+    pub(super) fn named(&mut self, project: Option<&str>, run: &str) -> Focus {
+        let project = project.map_or_else(|| self.project.clone(), Arc::from);
+        let key = self.key(project.as_bytes(), run.as_bytes());
+        let elsewhere = project != self.project;
+        let run = match self.by_name.get(key.as_slice()) {
+            Some(&known) => known,
+            None if self.runs.len() >= self.limit.max(1) => NO_RUN,
+            None => {
+                let run = run.into();
+                self.add(&key, Run { project, run })
+            }
         };
-        Focus::on(self.add(run.as_bytes(), names))
+        Focus {
+            elsewhere,
+            ..Focus::on(run)
+        }
+    }
+
+    /// What a run is looked up by. That of another project has its name behind
+    /// a NUL, which cannot stand in a name that was printed.
+    fn key(&self, project: &[u8], run: &[u8]) -> Vec<u8> {
+        match project == self.project.as_bytes() {
+            true => run.to_vec(),
+            false => [run, b"\0", project].concat(),
+        }
     }
 
     /// The run of rows that name none, if there was room for it.
@@ -328,7 +345,7 @@ impl Runs {
         if !row.has_run && !row.has_project {
             return self.default_of_row();
         }
-        if !row.has_project {
+        if !row.has_project && !self.focus.elsewhere {
             if self.last.0 == row.run {
                 return Some(self.last.1);
             }
@@ -344,18 +361,23 @@ impl Runs {
     fn look_up(&mut self, row: &Row) -> Option<RunId> {
         // What a row does not name is the default's: all ways of naming a run
         // lead to the same one.
-        let own_project = row.has_project && row.project != self.project.as_bytes();
-        let mut key = if row.has_run {
-            row.run.clone()
-        } else {
-            let default = self.default_of_row()?;
-            self.runs[default as usize].run.as_bytes().to_vec()
+        let default = match row.has_run && (row.has_project || !self.focus.elsewhere) {
+            true => None,
+            false => {
+                let default = self.default_of_row()?;
+                Some(self.runs[default as usize].clone())
+            }
         };
-        if own_project {
-            // A NUL cannot stand in a name that was printed.
-            key.push(0);
-            key.extend_from_slice(&row.project);
-        }
+        let project = match &default {
+            _ if row.has_project => &*row.project,
+            Some(default) => default.project.as_bytes(),
+            None => self.project.as_bytes(),
+        };
+        let run = match &default {
+            Some(default) if !row.has_run => default.run.as_bytes(),
+            _ => &*row.run,
+        };
+        let key = self.key(project, run);
         let id = match self.by_name.get(key.as_slice()) {
             Some(&id) => id,
             None if self.runs.len() >= self.limit => {
@@ -364,20 +386,11 @@ impl Runs {
             }
             None => {
                 let text = |bytes: &[u8]| Arc::from(String::from_utf8_lossy(bytes));
-                let run = if row.has_run {
-                    text(&row.run)
-                } else {
-                    self.runs[self.focus.default as usize].run.clone()
-                };
-                let project = if own_project {
-                    text(&row.project)
-                } else {
-                    self.project.clone()
-                };
+                let (project, run) = (text(project), text(run));
                 self.add(&key, Run { project, run })
             }
         };
-        if !row.has_project {
+        if !row.has_project && !self.focus.elsewhere {
             self.last = (key, id);
         }
         Some(id)
@@ -387,6 +400,38 @@ impl Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_may_be_of_another_project() {
+        let mut runs = Runs::new("ours", "run", 8);
+        let row = |project: &str, run: &str| {
+            let mut row = Row::default();
+            (row.has_project, row.project) = (!project.is_empty(), project.into());
+            (row.has_run, row.run) = (!run.is_empty(), run.into());
+            row
+        };
+        let named = |runs: &mut Runs, project: &str, run: &str| {
+            let id = runs.of(&row(project, run)).unwrap();
+            let run = &runs.all()[id as usize];
+            format!("{}/{}", run.project, run.run)
+        };
+        let ours = runs.focus;
+        let theirs = runs.named(Some("theirs"), "api");
+        runs.focus = theirs;
+        assert_eq!(named(&mut runs, "", ""), "theirs/api");
+        assert_eq!(named(&mut runs, "", "run"), "theirs/run");
+        assert_eq!(named(&mut runs, "ours", "run"), "ours/run");
+        assert_eq!(named(&mut runs, "third", ""), "third/api");
+        runs.restart();
+        assert_eq!(named(&mut runs, "", ""), "theirs/api#2");
+        runs.focus = ours;
+        assert_eq!(named(&mut runs, "", ""), "ours/run");
+        assert_eq!(named(&mut runs, "", "run"), "ours/run");
+        assert_eq!(named(&mut runs, "theirs", "api"), "theirs/api");
+        // However they are named, they are the same ones.
+        assert_eq!(runs.all().len(), 5);
+        assert_eq!(runs.named(Some("ours"), "run").default, ours.default);
+    }
 
     #[test]
     fn too_many_ranks_count_as_none() {

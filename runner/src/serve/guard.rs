@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::answer::Problem;
-use super::{App, page};
+use super::{App, ingest, page};
 use crate::digest::hex;
 
 /// How long an answer may take to begin.
@@ -185,9 +185,16 @@ fn check(app: &App, request: &Request) -> Result<Option<Response>, Problem> {
     if !app.guard.knows_token(headers) {
         return Ok(Some(stranger(request)));
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        may_change(app, headers, host)?;
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(None);
     }
+    from_here(headers, host)?;
+    if request.uri().path() == ingest::PATH {
+        // Not with a cookie, which a browser sends by itself.
+        let told = headers.contains_key(AUTHORIZATION);
+        return Ok((!told).then(|| stranger(request)));
+    }
+    may_change(app, headers)?;
     Ok(None)
 }
 
@@ -224,22 +231,29 @@ fn elsewhere() -> Problem {
         .hint("only the dashboard itself, and programs, may ask this")
 }
 
-/// Whether a request may change something.
-fn may_change(app: &App, headers: &HeaderMap, host: &str) -> Result<(), Problem> {
-    if app.options.read_only {
-        return Err(Problem::forbidden("nothing can be changed here")
-            .hint("`runwatch serve` was started with --read-only"));
-    }
-    let text = |name: HeaderName| headers.get(name).map(|it| it.to_str().unwrap_or_default());
+/// Whether a request that is to change something comes from our own page, or
+/// from a program: every browser says where it comes from.
+fn from_here(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
     let own = |origin: &str| {
         let address = origin.split_once("://").map(|(_, address)| address);
         address.is_some_and(|address| address.eq_ignore_ascii_case(host))
     };
-    // Every browser says where such a request comes from; programs need not.
-    if text(ORIGIN).is_some_and(|origin| !own(origin)) {
-        return Err(elsewhere());
+    let origin = headers.get(ORIGIN);
+    let origin = origin.map(|origin| origin.to_str().unwrap_or_default());
+    match origin {
+        Some(origin) if !own(origin) => Err(elsewhere()),
+        _ => Ok(()),
     }
-    let kind = text(CONTENT_TYPE).unwrap_or_default();
+}
+
+/// Whether a request may change something.
+fn may_change(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    if app.options.read_only {
+        return Err(Problem::forbidden("nothing can be changed here")
+            .hint("`runwatch serve` was started with --read-only"));
+    }
+    let kind = headers.get(CONTENT_TYPE);
+    let kind = kind.map_or("", |kind| kind.to_str().unwrap_or_default());
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let error = "the body must be JSON";

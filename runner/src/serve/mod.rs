@@ -10,6 +10,7 @@ mod api;
 mod asked;
 mod events;
 mod guard;
+pub mod ingest;
 mod metrics;
 mod page;
 mod readers;
@@ -35,6 +36,7 @@ use zeroize::Zeroizing;
 use self::answer::Problem;
 use self::events::Hub;
 use self::guard::Guard;
+use self::ingest::Intake;
 use self::readers::Readers;
 use crate::exit::Failure;
 
@@ -65,6 +67,8 @@ pub struct Options {
     pub author: String,
     /// Sends what waits.
     pub resend: Resend,
+    /// Takes records that are posted; none: nothing is taken.
+    pub intake: Option<Arc<Intake>>,
 }
 
 /// What all requests share.
@@ -133,6 +137,9 @@ impl Server {
             let serve = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
                 // Dropped means the same.
                 let _ = end.await;
+                if let Some(intake) = &hub.options.intake {
+                    intake.close();
+                }
                 hub.hub.close();
                 let _ = told.send(());
             });
@@ -171,6 +178,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/silence", post(act::silence))
         .route("/api/unsilence", post(act::unsilence))
         .route("/api/resend", post(act::resend))
+        .route(ingest::PATH, post(ingest::ingest))
         .route("/events", get(events::stream))
         .route("/metrics", get(metrics::metrics))
         .fallback(|| async { Problem::no_page() })

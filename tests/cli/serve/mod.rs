@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod changes;
+mod ingest;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
