@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::delivery;
 use super::output::{count, say, summarize};
@@ -15,6 +16,7 @@ use crate::deliver::print::{Printer, Spooler};
 use crate::exit::{Ending, Failure};
 use crate::ledger::history::{Caps, Recorder};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
+use crate::record::{RunId, Segment, Word};
 
 /// Where the alerts of a live watch go.
 pub(super) struct Outlets {
@@ -38,8 +40,13 @@ const ACCOUNT: i64 = 5000;
 pub(super) struct Live {
     decoder: Decoder,
     inputs: Vec<Input>,
-    /// The input whose stream the decoder has.
+    /// The input whose stream the decoder has; none before the first.
     current: usize,
+    /// By run that has records: the last time that one had of its own, in
+    /// seconds since 1970.
+    heard: FxHashMap<RunId, Option<f64>>,
+    /// Runs of which no input that is to have records of them had any yet.
+    awaited: FxHashSet<RunId>,
     pub(super) pipeline: Pipeline,
     spooler: Spooler,
     post: Option<Post>,
@@ -56,6 +63,8 @@ struct Input {
     name: Arc<str>,
     run: String,
     rank: Option<u32>,
+    /// The run that is no longer awaited when this input has records.
+    answers: Option<RunId>,
     /// Of the current input, it is none: the decoder has the real one.
     stream: Stream,
 }
@@ -63,6 +72,19 @@ struct Input {
 impl Live {
     /// Watches one input, which is number 0.
     pub(super) fn new(
+        decoding: decode::Options,
+        pipeline: Pipeline,
+        outlets: Outlets,
+    ) -> Result<Self, Failure> {
+        let (name, run, rank) = (decoding.input.clone(), decoding.run.clone(), decoding.rank);
+        let mut live = Self::without_input(decoding, pipeline, outlets)?;
+        live.add(&name, &run, rank);
+        live.on(0);
+        Ok(live)
+    }
+
+    /// Watches nothing yet.
+    pub(super) fn without_input(
         mut decoding: decode::Options,
         mut pipeline: Pipeline,
         outlets: Outlets,
@@ -93,18 +115,12 @@ impl Live {
             }
             _ => None,
         };
-        let (name, run, rank) = (decoding.input.clone(), decoding.run.clone(), decoding.rank);
-        let mut decoder = Decoder::new(decoding);
-        let stream = decoder.stream(&name, &run, rank);
         Ok(Self {
-            decoder,
-            inputs: vec![Input {
-                name,
-                run,
-                rank,
-                stream,
-            }],
-            current: 0,
+            decoder: Decoder::new(decoding),
+            inputs: Vec::new(),
+            current: usize::MAX,
+            heard: FxHashMap::default(),
+            awaited: FxHashSet::default(),
             pipeline,
             spooler,
             post,
@@ -123,8 +139,41 @@ impl Live {
             name: name.into(),
             run: run.to_owned(),
             rank,
+            answers: None,
             stream,
         });
+    }
+
+    /// Expects records of a run from now on: that none comes is news. `None`
+    /// when there are too many runs.
+    pub(super) fn expect(&mut self, run: &str) -> Option<RunId> {
+        let run = self.decoder.run(run)?;
+        self.awaited.insert(run);
+        self.tell(run, Word::Expected);
+        Some(run)
+    }
+
+    /// Records of this input, of whatever run, are what was expected of `run`.
+    pub(super) fn answers(&mut self, input: usize, run: Option<RunId>) {
+        if let Some(input) = self.inputs.get_mut(input) {
+            input.answers = run;
+        }
+    }
+
+    /// The runs that have records, and the last time that one had of its own.
+    pub(super) fn heard(&self) -> Vec<(RunId, Arc<str>, Option<f64>)> {
+        let runs = self.pipeline.runs().iter().zip(0..);
+        runs.filter_map(|(run, id)| Some((id, run.run.clone(), *self.heard.get(&id)?)))
+            .collect()
+    }
+
+    /// Says of a run what its records cannot.
+    pub(super) fn tell(&mut self, run: RunId, word: Word) {
+        self.process();
+        self.decoder.set_now(now());
+        self.decoder.tell(run, word);
+        self.hand_over();
+        self.send();
     }
 
     /// Goes on with this input.
@@ -134,9 +183,11 @@ impl Live {
             self.process();
             self.decoder.switch(&mut self.inputs[input].stream);
             // What came out is the stream of the input before.
-            let (low, high) = (input.min(self.current), input.max(self.current));
-            let (before, from) = self.inputs.split_at_mut(high);
-            std::mem::swap(&mut before[low].stream, &mut from[0].stream);
+            if self.current < self.inputs.len() {
+                let (low, high) = (input.min(self.current), input.max(self.current));
+                let (before, from) = self.inputs.split_at_mut(high);
+                std::mem::swap(&mut before[low].stream, &mut from[0].stream);
+            }
             self.current = input;
         }
         self
@@ -182,17 +233,43 @@ impl Live {
 
     fn process(&mut self) {
         if self.decoder.rows() > 0 {
-            self.pipeline.submit(self.decoder.take(), &mut self.alerts);
-            let spent = self.pipeline.collect(&mut self.alerts);
-            let spent = match (&mut self.recorder, spent) {
-                (Some(recorder), Some(segment)) => recorder.record(segment),
-                (_, spent) => spent,
-            };
-            if let Some(spent) = spent {
-                self.decoder.recycle(spent);
-            }
+            self.hand_over();
         }
         self.send();
+    }
+
+    fn hand_over(&mut self) {
+        let mut segment = self.decoder.take();
+        self.note(&mut segment);
+        self.pipeline.submit(segment, &mut self.alerts);
+        let spent = self.pipeline.collect(&mut self.alerts);
+        let spent = match (&mut self.recorder, spent) {
+            (Some(recorder), Some(segment)) if segment.rows > 0 => recorder.record(segment),
+            (_, spent) => spent,
+        };
+        if let Some(spent) = spent {
+            self.decoder.recycle(spent);
+        }
+    }
+
+    /// Notes which runs are heard.
+    fn note(&mut self, segment: &mut Segment) {
+        for batch in &segment.batches {
+            let latest = self.heard.entry(batch.run).or_default();
+            // A row that has no time has that of the wall clock.
+            let own = batch.times.last().filter(|time| **time != segment.now);
+            *latest = own.copied().into_iter().chain(*latest).reduce(f64::max);
+        }
+        let input = self.inputs.get(self.current);
+        let answered = input.and_then(|input| input.answers);
+        if let Some(run) = answered
+            && segment.rows > 0
+            && self.awaited.remove(&run)
+            && segment.batches.iter().all(|batch| batch.run != run)
+        {
+            // Its records name runs of their own.
+            segment.words.push((run, Word::Last(f64::NEG_INFINITY)));
+        }
     }
 
     fn send(&mut self) {

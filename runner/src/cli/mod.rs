@@ -34,6 +34,7 @@ mod sink;
 mod table;
 pub(crate) mod times;
 mod watch;
+mod watch_dir;
 
 use std::io::IsTerminal;
 
@@ -68,6 +69,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Watch(watch_dir::Args),
     Review(review::Args),
     Decode(decode::Args),
     Demo(demo::Args),
@@ -115,6 +117,7 @@ pub fn main() -> u8 {
     };
     let outcome = match cli.command {
         None => watch::run(&cli.watch),
+        Some(Command::Watch(args)) => watch_dir::run(&args),
         Some(Command::Review(args)) => review::run(&args),
         Some(Command::Decode(args)) => decode::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),

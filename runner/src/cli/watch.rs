@@ -110,7 +110,11 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     let variable = |name: &str| std::env::var(name).ok();
     let decoding = options::decoding(config, "stdin", &run_name(&variable), None, &pipeline);
     let outlets = outlets(args, config)?;
+    let run = decoding.run.clone();
     let mut live = Live::new(decoding, pipeline, outlets)?;
+    // That nothing comes at all is worth an alert, too.
+    let expected = live.expect(&run);
+    live.answers(0, expected);
     let interrupted = interrupts(queue)?;
     if !quiet {
         say(&format!(
