@@ -126,7 +126,11 @@ impl Shard {
 
     /// Opens a monitor before there is a row for it.
     fn open(&mut self, number: usize, id: RunId, now: f64, events: &mut Vec<Event>) {
-        let Some(run) = self.runs.get(id as usize).filter(|_| self.may_run(number, id, now)) else {
+        let Some(run) = self
+            .runs
+            .get(id as usize)
+            .filter(|_| self.may_run(number, id, now))
+        else {
             return;
         };
         let slot = &mut self.slots[number];

@@ -161,7 +161,10 @@ mod tests {
         let elsewhere =
             format!("{{\"ts\": {now}, \"pid\": {own}, \"rank\": 4, \"host\": \"no.such\"}}\n");
         write("heartbeat_rank4.jsonl", &elsewhere);
-        write("heartbeat_rank5.jsonl", "{\"ts\": null, \"pid\": []}\n\u{0}");
+        write(
+            "heartbeat_rank5.jsonl",
+            "{\"ts\": null, \"pid\": []}\n\u{0}",
+        );
         write("other.jsonl", &line(own, 6, now));
         assert_eq!(pids(folder.path()), [(Some(0), own), (Some(3), own)]);
         assert_eq!(pids(Path::new("no such folder")), []);

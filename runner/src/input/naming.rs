@@ -287,7 +287,11 @@ mod tests {
             ("runs/exp1/training.csv", "exp1", None),
             ("runs/exp1/heartbeat_rank3.jsonl", "exp1", Some(3)),
             ("runs/exp1/rank_2/train.log", "exp1", Some(2)),
-            ("runs/exp1/events.out.tfevents.1700000000.host.42.0", "exp1", None),
+            (
+                "runs/exp1/events.out.tfevents.1700000000.host.42.0",
+                "exp1",
+                None,
+            ),
             ("runs/exp1/logs/attempt_0/5/stdout.log", "logs", Some(5)),
             ("runs/exp2/training.csv", "exp2", None),
             ("more/exp2/training.csv", "more/exp2", None),
