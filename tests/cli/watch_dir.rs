@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -342,29 +343,25 @@ fn nsa_defect_6_a_long_file_is_read_once() {
 #[test]
 #[cfg(unix)]
 fn nsa_defect_7_every_rank_is_watched() {
-    let (test, folder) = job(QUICK);
-    let file = |rank: u32| folder.join(format!("heartbeat_rank{rank}.jsonl"));
+    let (test, folder) = job("--set heartbeat.silence=30 --set heartbeat.grace=30 \
+         --set heartbeat.interval-factor=0 --set heartbeat.longest-factor=0");
     let began = now() - 40.0;
-    for rank in 0..4 {
-        let beats = (0..40).map(|step| beat_of(rank, began + step as f64, step, "beat", ""));
-        append(&file(rank), &beats.collect::<String>());
-    }
+    let write = |rank: u32, steps: Range<i64>| {
+        let beats = steps.map(|step| beat_of(rank, began + step as f64, step, "beat", ""));
+        let file = folder.join(format!("heartbeat_rank{rank}.jsonl"));
+        append(&file, &beats.collect::<String>());
+    };
+    (0..4).for_each(|rank| write(rank, 0..40));
     let mut session = test.start();
     session.await_stderr("following job/heartbeat_rank3.jsonl: run job, rank 3");
     // Rank 2 has stopped, and the others go on.
-    for step in 40..60 {
-        for rank in [0, 1, 3] {
-            let time = began + step as f64;
-            append(&file(rank), &beat_of(rank, time, step, "beat", ""));
-        }
-    }
-    session.await_stderr("No sign of life from rank 2");
-    append(
-        &file(3),
-        &beat_of(3, now(), 60, "progress", ", \"loss\": NaN"),
-    );
+    [0, 1, 3].map(|rank| write(rank, 40..60));
+    let nan = beat_of(3, began + 60.0, 60, "progress", ", \"loss\": NaN");
+    append(&folder.join("heartbeat_rank3.jsonl"), &nan);
     let alert = session.await_stderr("CRITICAL non-finite");
     assert!(alert.contains("rank=3"), "{alert}");
+    [0, 1, 3].map(|rank| write(rank, 60..80));
+    session.await_stderr("No sign of life from rank 2");
     end(session);
 }
 
