@@ -164,6 +164,17 @@ impl RunBatch {
     }
 }
 
+/// What is known of a run besides its rows, where it is watched live.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Word {
+    /// Rows are to come: silence counts from now on, though there may be none yet.
+    Expected,
+    /// Its last row was written at this time, in seconds since 1970. If that is
+    /// too long ago, it is over, and its silence means nothing before the next
+    /// row. Negative infinity: no row is expected.
+    Last(f64),
+}
+
 /// A stretch of one input, decoded.
 #[derive(Debug, Clone, Default)]
 pub struct Segment {
@@ -177,6 +188,8 @@ pub struct Segment {
     pub metrics: Arc<Vec<Metric>>,
     /// Every run known so far.
     pub runs: Arc<Vec<Run>>,
+    /// What is known of runs at the end of the stretch, besides their rows.
+    pub words: Vec<(RunId, Word)>,
     /// The stream's time at the end of the stretch, NaN when unknown.
     pub now: f64,
 }

@@ -43,3 +43,4 @@ mod silences;
 mod sinks;
 mod streams;
 mod support;
+mod watch_dir;

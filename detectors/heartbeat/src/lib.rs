@@ -11,7 +11,7 @@ use runwatch_detector::state;
 
 pub mod rule;
 
-use rule::{Settings, Silence, Watch};
+use rule::{Quiet, Settings, Silence, Watch};
 
 const SILENCE: &str = "silence";
 const RANK: &str = "rank-silence";
@@ -81,9 +81,10 @@ impl Detector for Heartbeat {
         .doc(include_str!("doc.md"))
     }
 
-    fn open(_run: &Facts, parameters: &Parameters) -> Result<Self, String> {
+    fn open(run: &Facts, parameters: &Parameters) -> Result<Self, String> {
         let settings = Settings::new(parameters)?;
-        let watch = Watch::new(&settings);
+        let began = run.get("since").and_then(|since| since.parse().ok());
+        let watch = Watch::new(&settings, began);
         let state = State { watch, ranks: None };
         Ok(Self { settings, state })
     }
@@ -101,7 +102,7 @@ impl Detector for Heartbeat {
         for (row, ((&step, &time), &rank)) in (0..).zip(rows) {
             let seen = state.watch.row(settings, step, time, rank);
             if seen.back {
-                findings.push(back(row, step));
+                findings.push(back(row, step, seen.first));
             }
             if seen.all_back && state.ranks.take().is_some() {
                 findings.push(all_back(row, step));
@@ -120,8 +121,14 @@ impl Detector for Heartbeat {
 
     fn tick(&mut self, now: f64, findings: &mut Vec<Finding>) {
         let Self { settings, state } = self;
-        if let Some((silence, critical)) = state.watch.tick(settings, now) {
-            findings.push(silent(&state.watch, silence, critical));
+        match state.watch.tick(settings, now) {
+            Some((Quiet::Since(silence), critical)) => {
+                findings.push(silent(&state.watch, silence, critical));
+            }
+            Some((Quiet::Never { seconds, limit }, critical)) => {
+                findings.push(never(seconds, limit, critical));
+            }
+            None => {}
         }
     }
 
@@ -139,12 +146,34 @@ impl Detector for Heartbeat {
     }
 }
 
-fn silent(watch: &Watch, silence: Silence, critical: bool) -> Finding {
-    let severity = if critical {
+fn severity(critical: bool) -> Severity {
+    if critical {
         Severity::Critical
     } else {
         Severity::Warning
-    };
+    }
+}
+
+fn never(seconds: f64, limit: f64, critical: bool) -> Finding {
+    let ago = duration(seconds);
+    Finding::firing(SILENCE, severity(critical), NO_ROW)
+        .title(format!("Nothing has come for {ago}"))
+        .message(format!(
+            "Nothing has come since the watch began {ago} ago: no record of the training, from any rank."
+        ))
+        .recommendation(
+            "See whether the job runs and how far it got: the end of its raw log, GPU use (`nvidia-smi`), a \
+             stack dump of every rank (`py-spy dump --pid PID`). Waiting for all ranks to join, loading the \
+             data or the model, and compilation are where jobs hang before their first step. If it trains, \
+             its log goes elsewhere, is held back in a buffer (`python -u`), or is of a form that is not \
+             known: see what `runwatch decode` makes of it. If it takes so long to start, raise `grace`.",
+        )
+        .value("seconds", seconds)
+        .value("limit", limit)
+}
+
+fn silent(watch: &Watch, silence: Silence, critical: bool) -> Finding {
+    let severity = severity(critical);
     let (step, behind) = watch.steps();
     let mut message = format!(
         "Nothing has come for {}; the last was step {step}. Usually something comes every {}.",
@@ -172,10 +201,14 @@ fn silent(watch: &Watch, silence: Silence, critical: bool) -> Finding {
         .value("limit", silence.limit)
 }
 
-fn back(row: u32, step: i64) -> Finding {
+fn back(row: u32, step: i64, first: bool) -> Finding {
+    let (title, again) = match first {
+        true => ("The run is heard", ""),
+        false => ("The run is heard again", " again"),
+    };
     Finding::resolved(SILENCE, row)
-        .title("The run is heard again")
-        .message(format!("Rows come again, from step {step} on."))
+        .title(title)
+        .message(format!("Rows come{again}, from step {step} on."))
 }
 
 fn missing(row: u32, step: i64, ranks: &[u32], of: usize, silence: Silence) -> Finding {

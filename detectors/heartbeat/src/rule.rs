@@ -87,8 +87,16 @@ impl Beat {
         }
     }
 
+    /// What came so far was written before the watch began, perhaps by another
+    /// process: what comes now has its grace, and the time between teaches
+    /// nothing.
+    fn start_again(&mut self, settings: &Settings) {
+        self.known = 0;
+        self.limit = self.limit(settings);
+    }
+
     fn usual(&self) -> f64 {
-        if self.known == 0 {
+        if self.intervals.values().is_empty() {
             0.0
         } else {
             median(self.intervals.values())
@@ -143,15 +151,33 @@ pub struct Silence {
 pub struct Seen {
     /// The run is heard again after a silence that was reported.
     pub back: bool,
+    /// It is heard for the first time.
+    pub first: bool,
     /// The last rank that was missed is heard again.
     pub all_back: bool,
     /// It is time to ask for [`Watch::missing`].
     pub look: bool,
 }
 
+/// Too long a time without a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Quiet {
+    /// Nothing has ever come.
+    Never {
+        /// For how many seconds.
+        seconds: f64,
+        /// How many are too many.
+        limit: f64,
+    },
+    /// Nothing has come since the last row.
+    Since(Silence),
+}
+
 /// What is remembered of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Watch {
+    /// When the watch began; none in a review.
+    began: Option<f64>,
     /// All rows together.
     beat: Beat,
     /// The latest time of a row; NaN before the first.
@@ -174,10 +200,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A run of which nothing is known.
+    /// A run of which nothing is known, and which is watched live since `began`.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, began: Option<f64>) -> Self {
         Self {
+            began,
             beat: Beat::new(settings),
             clock: f64::NAN,
             alive: 0.0,
@@ -197,17 +224,19 @@ impl Watch {
         self.ended = false;
         self.silent_since = None;
         self.worse = false;
+        let first = self.ranks.is_empty();
         let went_back = self
             .rank(rank, settings, step, time)
             .is_some_and(|rank| step < rank.step);
         self.pass(settings, time, went_back);
-        let alive = self.alive;
+        let (alive, began) = (self.alive, self.began);
         let returned = self
             .rank(rank, settings, step, time)
-            .is_some_and(|rank| rank.hear(settings, step, time, alive));
+            .is_some_and(|rank| rank.hear(settings, step, time, alive, began));
         self.missed = self.missed.saturating_sub(usize::from(returned));
         Seen {
             back: std::mem::take(&mut self.reported),
+            first,
             all_back: returned && self.missed == 0,
             look: alive >= self.next_look && self.ranks.len() > 1 && settings.single_ranks,
         }
@@ -221,8 +250,10 @@ impl Watch {
         let interval = time - self.clock;
         if interval > 0.0 {
             self.alive += interval.min(SHARE * self.beat.limit);
-            // What a restart takes is no interval.
-            if !went_back {
+            if is_between(self.began, self.clock, time) {
+                self.beat.start_again(settings);
+            } else if !went_back {
+                // What a restart takes is no interval.
                 self.beat.learn(settings, interval);
             }
         }
@@ -302,11 +333,15 @@ impl Watch {
         (step, behind.map(|rank| rank.number).collect())
     }
 
-    /// Time passed without a row: ticks begin `silence` seconds after the last.
-    /// Says whether to report, and whether that is critical.
-    pub fn tick(&mut self, settings: &Settings, now: f64) -> Option<(Silence, bool)> {
-        if self.ended || !now.is_finite() || self.ranks.is_empty() {
+    /// Time passed without a row: ticks begin `silence` seconds after the last,
+    /// or after a row was to be expected. Says whether to report, and whether
+    /// that is critical.
+    pub fn tick(&mut self, settings: &Settings, now: f64) -> Option<(Quiet, bool)> {
+        if self.ended || !now.is_finite() {
             return None;
+        }
+        if self.ranks.is_empty() {
+            return self.wait(settings, now);
         }
         let since = *self.silent_since.get_or_insert(now - settings.silence);
         let silence = Silence {
@@ -321,7 +356,19 @@ impl Watch {
         let report = !self.reported || (critical && !self.worse);
         self.reported = true;
         self.worse |= critical;
-        report.then_some((silence, critical))
+        report.then_some((Quiet::Since(silence), critical))
+    }
+
+    /// Time passed before the first row. Not critical later on: what comes may
+    /// be of a form that cannot be read.
+    fn wait(&mut self, settings: &Settings, now: f64) -> Option<(Quiet, bool)> {
+        let seconds = now - self.began?;
+        let limit = settings.grace.max(settings.silence);
+        if seconds < limit || std::mem::replace(&mut self.reported, true) {
+            return None;
+        }
+        let critical = settings.critical_after == 0.0;
+        Some((Quiet::Never { seconds, limit }, critical))
     }
 
     /// The run ended; its silence means nothing.
@@ -330,11 +377,25 @@ impl Watch {
     }
 }
 
+/// Whether the watch began between two rows.
+fn is_between(began: Option<f64>, before: f64, after: f64) -> bool {
+    began.is_some_and(|began| before < began && began <= after)
+}
+
 impl Rank {
     /// Notes that it was heard; true if it had been missed.
-    fn hear(&mut self, settings: &Settings, step: i64, time: f64, alive: f64) -> bool {
+    fn hear(
+        &mut self,
+        settings: &Settings,
+        step: i64,
+        time: f64,
+        alive: f64,
+        began: Option<f64>,
+    ) -> bool {
         let interval = time - self.time;
-        if interval > 0.0 && step >= self.step {
+        if is_between(began, self.time, time) {
+            self.beat.start_again(settings);
+        } else if interval > 0.0 && step >= self.step {
             self.beat.learn(settings, interval);
         }
         self.step = step;

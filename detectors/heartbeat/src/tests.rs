@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use runwatch_detector::testing::{Harness, Row};
-use runwatch_detector::{Detector, Finding, NO_ROW, Parameters, Severity, State};
+use runwatch_detector::{Detector, Facts, Finding, NO_ROW, Parameters, Severity, State};
 
 use super::Heartbeat;
 
@@ -37,6 +37,15 @@ impl Stream {
 
     fn new() -> Self {
         Self::with(defaults())
+    }
+
+    /// Live, since this time.
+    fn since(began: f64) -> Self {
+        let mut stream = Self::new();
+        let facts = Facts(vec![("since".into(), began.to_string())]);
+        stream.harness.detector = Heartbeat::open(&facts, &defaults()).unwrap();
+        stream.last = began;
+        stream
     }
 
     fn silent_until(&mut self, until: f64) -> &mut Self {
@@ -134,7 +143,42 @@ fn a_run_that_has_ended_is_not_silent() {
 }
 
 #[test]
-fn before_the_first_row_there_is_nothing_to_miss() {
+fn live_nothing_at_all_is_a_warning_after_the_grace() {
+    let mut stream = Stream::since(1e9);
+    stream.silent_until(1e9 + 3600.0);
+    stream.play(&[Happens::Row(0, 0, 1e9 + 3600.0)]);
+    let expected = [
+        (1e9 + 600.0, "run", "warning"),
+        (1e9 + 3600.0, "run", "resolved"),
+    ];
+    assert_eq!(stream.brief(), expected);
+    let message = &stream.found[0].1.message;
+    let begins = "Nothing has come since the watch began 10 min ago";
+    assert!(message.starts_with(begins), "{message}");
+    assert_eq!(stream.found[1].1.title, "The run is heard");
+}
+
+#[test]
+fn what_was_there_before_the_watch_gives_a_start_its_grace() {
+    // An old run, of which the fresh start goes on three hours later.
+    let began = 1e9 + 3.0 * 3600.0;
+    let mut stream = Stream::since(began);
+    for happens in beats(2, 1.0, 0..100) {
+        let Happens::Row(step, rank, time) = happens else {
+            continue;
+        };
+        let row = Row::new(step, &[]).on(rank).at(time);
+        assert_eq!(stream.harness.play(&[row], 1), []);
+    }
+    stream.play(&[Happens::Row(100, 0, began + 60.0)]);
+    stream.silent_until(began + 600.0);
+    assert_eq!(stream.brief(), []);
+    stream.silent_until(began + 660.0);
+    assert_eq!(stream.brief(), [(began + 660.0, "run", "warning")]);
+}
+
+#[test]
+fn in_a_review_before_the_first_row_there_is_nothing_to_miss() {
     let mut harness = Harness::<Heartbeat>::new().unwrap();
     for tick in 0..1000 {
         assert_eq!(harness.tick(1e9 + f64::from(tick) * 30.0), []);

@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use crate::decimal;
 
-/// Facts about the run: `project`, `run`, `host`.
+/// Facts about the run: `project`, `run`, `host`; and where it is watched live,
+/// `since`, when that began, in seconds since 1970.
 ///
 /// A list and not a map: it is short, and a map's code would be the larger part
 /// of a small component.

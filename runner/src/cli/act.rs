@@ -31,9 +31,8 @@ pub(super) trait Scene: Send + Sync {
 
 /// What is done about the alerts of a watch.
 pub(super) struct Act {
-    /// What our own alerts are about.
-    run: Run,
-    halting: Option<Halting>,
+    /// What can be halted, by run.
+    halts: Vec<(Run, Halting)>,
     scene: Option<Arc<dyn Scene>>,
     /// Alerts that wait for their evidence, and until when.
     held: Vec<(Alert, f64)>,
@@ -42,11 +41,10 @@ pub(super) struct Act {
 }
 
 impl Act {
-    pub(super) fn new(run: Run, halting: Option<Halting>, scene: Option<Arc<dyn Scene>>) -> Self {
+    pub(super) fn new(halts: Vec<(Run, Halting)>, scene: Option<Arc<dyn Scene>>) -> Self {
         let (to, from) = channel();
         Self {
-            run,
-            halting,
+            halts,
             scene,
             held: Vec::new(),
             to,
@@ -113,33 +111,39 @@ impl Act {
         self.found(f64::INFINITY)
     }
 
-    /// What our own alerts are about.
-    pub(super) fn run(&self) -> &Run {
-        &self.run
-    }
-
     /// An alert has been told, and may be a reason to halt.
     pub(super) fn consider(&mut self, alert: &Alert, now: f64) {
-        if let Some(halting) = &mut self.halting {
+        for (_, halting) in &mut self.halts {
             halting.consider(alert, now);
         }
     }
 
-    /// Time passes; gives what is to be told of the halt.
-    pub(super) fn tick(&mut self, now: f64) -> Vec<Finding> {
-        let halting = self.halting.as_mut();
-        halting.map(|it| it.tick(now)).unwrap_or_default()
+    /// Time passes; gives what is to be told of halts.
+    pub(super) fn tick(&mut self, now: f64) -> Vec<(Run, Finding)> {
+        self.all(|halting| halting.tick(now))
     }
 
     /// The job is over, and how; gives what is to be told of the halt.
-    pub(super) fn ended(&mut self, how: &str, now: f64) -> Vec<Finding> {
-        let halting = self.halting.as_mut();
-        halting.map(|it| it.ended(how, now)).unwrap_or_default()
+    pub(super) fn ended(&mut self, how: &str, now: f64) -> Vec<(Run, Finding)> {
+        self.all(|halting| halting.ended(how, now))
     }
 
-    /// Why the run was or is being halted, if it is.
+    fn all(&mut self, mut tell: impl FnMut(&mut Halting) -> Vec<Finding>) -> Vec<(Run, Finding)> {
+        let mut told = Vec::new();
+        for (run, halting) in &mut self.halts {
+            told.extend(
+                tell(halting)
+                    .into_iter()
+                    .map(|finding| (run.clone(), finding)),
+            );
+        }
+        told
+    }
+
+    /// Why a run was or is being halted, if one is.
     pub(super) fn halted(&self) -> Option<&str> {
-        Some(&self.halting.as_ref()?.cause()?.title)
+        let causes = self.halts.iter().filter_map(|(_, halting)| halting.cause());
+        Some(&causes.last()?.title)
     }
 }
 
@@ -166,11 +170,7 @@ mod tests {
     }
 
     fn act(scene: Option<Arc<dyn Scene>>) -> Act {
-        let run = Run {
-            project: "default".into(),
-            run: "train".into(),
-        };
-        Act::new(run, None, scene)
+        Act::new(Vec::new(), scene)
     }
 
     fn stall(id: &str) -> Alert {

@@ -1,6 +1,6 @@
 //! `runwatch --follow`: files, as they grow.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::input::find;
 use crate::input::follow::{Follow, Seen};
 use crate::input::naming::Naming;
 use crate::pipeline::Pipeline;
+use crate::record::RunId;
 
 /// Looks at the files for each look at the folders for new ones, which costs more.
 const LOOKS: u32 = 4;
@@ -33,6 +34,13 @@ pub(super) fn run(args: &Args) -> Outcome {
     if args.follow.iter().any(|path| path == Path::new("-")) {
         let error = anyhow!("standard input cannot be followed");
         return Err(Failure::new(Ending::Usage, error).hint("leave out `--follow -`"));
+    }
+    if args.halt.is_asked_for() {
+        let error = anyhow!("a job whose files are followed cannot be halted");
+        return Err(Failure::new(Ending::Usage, error).hint(
+            "`runwatch watch DIR --halt critical` asks a job to end by a file in its folder, \
+             `runwatch exec` ends one that it has started",
+        ));
     }
     let mut loaded = args.configured.load()?;
     args.halt.apply(&mut loaded.config);
@@ -60,36 +68,17 @@ pub(super) fn run(args: &Args) -> Outcome {
         naming,
         live: None,
         start: Some((pipeline, outlets)),
-        active: Vec::new(),
+        folders: Vec::new(),
+        files: Vec::new(),
         failed: None,
     };
-    let mut follow = Follow::new(args.follow.clone(), args.from_end);
-    for look in 0_u32.. {
-        if look.is_multiple_of(LOOKS) {
-            follow.scan(&mut |seen| watched.see(seen));
-        }
-        let more = follow.poll(&mut |seen| watched.see(seen));
-        if let Some(failure) = watched.failed {
-            return Err(failure);
-        }
-        watched.rest(more);
-        let patience = if more { Duration::ZERO } else { args.interval };
-        match interrupted.recv_timeout(patience) {
-            Err(RecvTimeoutError::Timeout) => {}
-            // Where nobody listens for signals, they end us without this.
-            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(patience),
-            Ok(()) => break,
-        }
-    }
-    let ending = watched.live.map_or(Ending::Fine, |mut live| {
-        live.end("unknown");
-        live.close(quiet, false)
-    });
-    Ok(ending.max(Ending::Interrupted))
+    let follow = Follow::new(args.follow.clone(), args.from_end);
+    watched.follow(follow, args.interval, &interrupted, &mut |_| true)?;
+    Ok(watched.finish().max(Ending::Interrupted))
 }
 
 /// There is no job whose last words would come: the first Ctrl-C ends it.
-fn interrupts() -> Result<Receiver<()>, Failure> {
+pub(super) fn interrupts() -> Result<Receiver<()>, Failure> {
     let (sender, receiver) = channel();
     #[cfg(unix)]
     {
@@ -118,27 +107,82 @@ fn interrupts() -> Result<Receiver<()>, Failure> {
 }
 
 /// What is made of what was seen in the files.
-struct Watched<'a> {
-    config: &'a Config,
-    quiet: bool,
-    naming: Naming,
+pub(super) struct Watched<'a> {
+    pub(super) config: &'a Config,
+    pub(super) quiet: bool,
+    pub(super) naming: Naming,
     /// `None` until there is a file, and so a run.
-    live: Option<Live>,
-    start: Option<(Pipeline, Outlets)>,
-    /// By input, whether bytes came at this look and at the one before. Files
-    /// are numbered by us, in the order in which they came.
-    active: Vec<Active>,
-    failed: Option<Failure>,
+    pub(super) live: Option<Live>,
+    pub(super) start: Option<(Pipeline, Outlets)>,
+    /// Folders of jobs.
+    pub(super) folders: Vec<Folder>,
+    /// By input. Files are numbered by us, in the order in which they came.
+    pub(super) files: Vec<File>,
+    pub(super) failed: Option<Failure>,
 }
 
-struct Active {
+/// A folder in which a job writes.
+pub(super) struct Folder {
+    /// As the user named it.
+    pub(super) path: PathBuf,
+    /// Where it is, however it is named: for the name of its run.
+    pub(super) place: PathBuf,
+    /// Its run, of which records are expected.
+    pub(super) run: Option<RunId>,
+}
+
+/// A file that is followed.
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    /// The run of records that name none.
+    pub(super) run: String,
     /// The file's number where it is followed.
-    file: usize,
+    number: usize,
+    /// Whether bytes came at this look, and at the one before.
     now: bool,
     before: bool,
 }
 
 impl Watched<'_> {
+    /// Looks at the files until it is interrupted, or `goes_on`, which is asked
+    /// when all that is there has been read, says no.
+    pub(super) fn follow(
+        &mut self,
+        mut follow: Follow,
+        interval: Duration,
+        interrupted: &Receiver<()>,
+        goes_on: &mut dyn FnMut(&mut Self) -> bool,
+    ) -> Result<(), Failure> {
+        for look in 0_u32.. {
+            if look.is_multiple_of(LOOKS) {
+                follow.scan(&mut |seen| self.see(seen));
+            }
+            let more = follow.poll(&mut |seen| self.see(seen));
+            if let Some(failure) = self.failed.take() {
+                return Err(failure);
+            }
+            self.rest(more);
+            if !more && !goes_on(self) {
+                break;
+            }
+            let patience = if more { Duration::ZERO } else { interval };
+            match interrupted.recv_timeout(patience) {
+                Err(RecvTimeoutError::Timeout) => {}
+                // Where nobody listens for signals, they end us without this.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(patience),
+                Ok(()) => break,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Ending {
+        self.live.map_or(Ending::Fine, |mut live| {
+            live.end("unknown");
+            live.close(self.quiet, false)
+        })
+    }
+
     fn see(&mut self, seen: Seen<'_>) {
         match seen {
             Seen::Note(text) if self.quiet => drop(text),
@@ -151,8 +195,8 @@ impl Watched<'_> {
                 }
             }
             Seen::Bytes(file, bytes) => {
-                if let Some((live, active)) = self.input(file) {
-                    active.now = true;
+                if let Some((live, file)) = self.input(file) {
+                    file.now = true;
                     live.take(bytes, true);
                 }
             }
@@ -161,7 +205,10 @@ impl Watched<'_> {
 
     fn file(&mut self, file: usize, path: &Path) {
         let name = path.to_string_lossy();
-        let named = self.naming.of(path);
+        let mut folders = self.folders.iter();
+        let folder = folders.find(|folder| path.starts_with(&folder.path));
+        let place = folder.map(|folder| folder.place_of(path));
+        let named = self.naming.of(place.as_deref().unwrap_or(path));
         let run = self.config.run.as_deref().unwrap_or(&named.run);
         if !self.quiet {
             let rank = named
@@ -170,7 +217,10 @@ impl Watched<'_> {
             say(&format!("runwatch: following {name}: run {run}{rank}"));
         }
         match (&mut self.live, self.start.take()) {
-            (Some(live), _) => live.add(&name, run, named.rank),
+            (Some(live), _) => {
+                live.add(&name, run, named.rank);
+                live.answers(self.files.len(), folder.and_then(|folder| folder.run));
+            }
             (None, Some((pipeline, sinks))) => {
                 let decoding = options::decoding(self.config, &name, run, named.rank, &pipeline);
                 match Live::new(decoding, pipeline, sinks) {
@@ -181,18 +231,20 @@ impl Watched<'_> {
             // It failed before, which is being said.
             (None, None) => {}
         }
-        self.active.push(Active {
-            file,
+        self.files.push(File {
+            path: path.to_owned(),
+            run: run.to_owned(),
+            number: file,
             now: false,
             before: false,
         });
     }
 
     /// What watches a file, with that file's turn.
-    fn input(&mut self, file: usize) -> Option<(&mut Live, &mut Active)> {
-        let input = self.active.iter().position(|active| active.file == file)?;
+    fn input(&mut self, file: usize) -> Option<(&mut Live, &mut File)> {
+        let input = self.files.iter().position(|it| it.number == file)?;
         let live = self.live.as_mut()?.on(input);
-        Some((live, &mut self.active[input]))
+        Some((live, &mut self.files[input]))
     }
 
     /// After a look: files that have gone quiet are told so, and time passes
@@ -201,15 +253,23 @@ impl Watched<'_> {
         let Some(live) = &mut self.live else {
             return;
         };
-        for (input, active) in self.active.iter_mut().enumerate() {
-            if active.before && !active.now {
+        for (input, file) in self.files.iter_mut().enumerate() {
+            if file.before && !file.now {
                 live.on(input).rest();
             }
-            active.before = std::mem::take(&mut active.now);
+            file.before = std::mem::take(&mut file.now);
         }
         if !more {
             live.tick();
         }
+    }
+}
+
+impl Folder {
+    /// Where a file in it is, however the folder is named.
+    fn place_of(&self, path: &Path) -> PathBuf {
+        let within = path.strip_prefix(&self.path).unwrap_or(path);
+        self.place.join(within)
     }
 }
 

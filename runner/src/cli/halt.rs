@@ -18,6 +18,13 @@ pub(super) struct Halt {
     halt: Option<When>,
 }
 
+impl Halt {
+    /// Whether it was said on the command line that runs are to be halted.
+    pub(super) fn is_asked_for(self) -> bool {
+        !matches!(self.halt, None | Some(When::Off))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum When {
     Off,

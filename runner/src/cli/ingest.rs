@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 
 use super::delivery::Delivering;
-use super::live::{Live, Outlets};
+use super::live::{Before, Live, Outlets};
 use super::options::{self, Shown};
 use super::output::say;
 use crate::config::Config;
@@ -141,6 +141,7 @@ impl Watched {
             post: Some(delivering.open(config)?),
             history: config.history.enable.then(|| options::caps(config)),
             flush: config.delivery.flush,
+            before: Before::New,
         };
         let name = shown(&usual);
         let decoding = options::decoding(config, &name, &usual.run, None, &pipeline);
@@ -170,7 +171,8 @@ impl Watched {
                 self.live.tick();
             }
         }
-        self.live.finish(false, false)
+        self.live.end("unknown");
+        self.live.close(false, false)
     }
 
     /// The number of the input of these lines.

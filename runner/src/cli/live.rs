@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::act::Act;
 use super::delivery;
@@ -20,7 +21,7 @@ use crate::judge::{HOST_DETECTOR, host_alert};
 use crate::ledger::history::{Caps, Recorder};
 use crate::ledger::{Ledger, Muted};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
-use crate::record::{Segment, Text};
+use crate::record::{Run, RunId, Segment, Text, Word};
 
 /// Where the alerts of a live watch go.
 pub(super) struct Outlets {
@@ -60,8 +61,13 @@ const ACCOUNT: i64 = 5000;
 pub(super) struct Live {
     decoder: Decoder,
     inputs: Vec<Input>,
-    /// The input whose stream the decoder has.
+    /// The input whose stream the decoder has; none before the first.
     current: usize,
+    /// By run that has records: the last time that one had of its own, in
+    /// seconds since 1970.
+    heard: FxHashMap<RunId, Option<f64>>,
+    /// Runs of which no input that is to have records of them had any yet.
+    awaited: FxHashSet<RunId>,
     pub(super) pipeline: Pipeline,
     spooler: Spooler,
     post: Option<Post>,
@@ -89,13 +95,42 @@ struct Input {
     tally: Option<Tally>,
     run: String,
     rank: Option<u32>,
+    /// The run that is no longer awaited when this input has records.
+    answers: Option<RunId>,
     /// Of the current input, it is none: the decoder has the real one.
     stream: Stream,
+}
+
+impl Input {
+    fn new(name: &str, run: &str, rank: Option<u32>, stream: Stream) -> Self {
+        Self {
+            name: name.into(),
+            last_lines: LastLines::default(),
+            tally: None,
+            run: run.to_owned(),
+            rank,
+            answers: None,
+            stream,
+        }
+    }
 }
 
 impl Live {
     /// Watches one input, which is number 0.
     pub(super) fn new(
+        decoding: decode::Options,
+        pipeline: Pipeline,
+        outlets: Outlets,
+    ) -> Result<Self, Failure> {
+        let (name, run, rank) = (decoding.input.clone(), decoding.run.clone(), decoding.rank);
+        let mut live = Self::without_input(decoding, pipeline, outlets)?;
+        live.add(&name, &run, rank);
+        live.on(0);
+        Ok(live)
+    }
+
+    /// Watches nothing yet.
+    pub(super) fn without_input(
         mut decoding: decode::Options,
         mut pipeline: Pipeline,
         outlets: Outlets,
@@ -128,20 +163,12 @@ impl Live {
             }
             _ => None,
         };
-        let (name, run, rank) = (decoding.input.clone(), decoding.run.clone(), decoding.rank);
-        let mut decoder = Decoder::new(decoding);
-        let stream = decoder.stream(&name, &run, rank);
         Ok(Self {
-            decoder,
-            inputs: vec![Input {
-                name,
-                last_lines: LastLines::default(),
-                tally: None,
-                run,
-                rank,
-                stream,
-            }],
-            current: 0,
+            decoder: Decoder::new(decoding),
+            inputs: Vec::new(),
+            current: usize::MAX,
+            heard: FxHashMap::default(),
+            awaited: FxHashSet::default(),
             pipeline,
             spooler,
             post,
@@ -165,26 +192,14 @@ impl Live {
     /// Watches another input too, whose number is the next one.
     pub(super) fn add(&mut self, name: &str, run: &str, rank: Option<u32>) {
         let stream = self.decoder.stream(name, run, rank);
-        self.inputs.push(Input {
-            name: name.into(),
-            last_lines: LastLines::default(),
-            tally: None,
-            run: run.to_owned(),
-            rank,
-            stream,
-        });
+        self.inputs.push(Input::new(name, run, rank, stream));
     }
 
     /// The same, whose rows without a project belong to this one.
     #[cfg(feature = "network")]
     pub(super) fn add_in(&mut self, project: &str, name: &str, run: &str) {
         let stream = self.decoder.stream_in(Some(project), name, run, None);
-        self.inputs.push(Input {
-            name: name.into(),
-            run: run.to_owned(),
-            rank: None,
-            stream,
-        });
+        self.inputs.push(Input::new(name, run, None, stream));
     }
 
     /// An input is over, and its number is from now on another's.
@@ -195,12 +210,39 @@ impl Live {
         summarize(&self.inputs[input].name, &self.decoder.tally());
         let mut stream = self.decoder.stream_in(Some(project), name, run, None);
         self.decoder.switch(&mut stream);
-        self.inputs[input] = Input {
-            name: name.into(),
-            run: run.to_owned(),
-            rank: None,
-            stream,
-        };
+        self.inputs[input] = Input::new(name, run, None, stream);
+    }
+
+    /// Expects records of a run from now on: that none comes is news. `None`
+    /// when there are too many runs.
+    pub(super) fn expect(&mut self, run: &str) -> Option<RunId> {
+        let run = self.decoder.run(run)?;
+        self.awaited.insert(run);
+        self.tell(run, Word::Expected);
+        Some(run)
+    }
+
+    /// Records of this input, of whatever run, are what was expected of `run`.
+    pub(super) fn answers(&mut self, input: usize, run: Option<RunId>) {
+        if let Some(input) = self.inputs.get_mut(input) {
+            input.answers = run;
+        }
+    }
+
+    /// The runs that have records, and the last time that one had of its own.
+    pub(super) fn heard(&self) -> Vec<(RunId, Arc<str>, Option<f64>)> {
+        let runs = self.pipeline.runs().iter().zip(0..);
+        runs.filter_map(|(run, id)| Some((id, run.run.clone(), *self.heard.get(&id)?)))
+            .collect()
+    }
+
+    /// Says of a run what its records cannot.
+    pub(super) fn tell(&mut self, run: RunId, word: Word) {
+        self.process();
+        self.decoder.set_now(now());
+        self.decoder.tell(run, word);
+        self.hand_over();
+        self.send();
     }
 
     /// Goes on with this input.
@@ -210,9 +252,11 @@ impl Live {
             self.process();
             self.decoder.switch(&mut self.inputs[input].stream);
             // What came out is the stream of the input before.
-            let (low, high) = (input.min(self.current), input.max(self.current));
-            let (before, from) = self.inputs.split_at_mut(high);
-            std::mem::swap(&mut before[low].stream, &mut from[0].stream);
+            if self.current < self.inputs.len() {
+                let (low, high) = (input.min(self.current), input.max(self.current));
+                let (before, from) = self.inputs.split_at_mut(high);
+                std::mem::swap(&mut before[low].stream, &mut from[0].stream);
+            }
             self.current = input;
         }
         self
@@ -264,22 +308,48 @@ impl Live {
 
     fn process(&mut self) {
         if self.decoder.rows() > 0 {
-            self.pipeline.submit(self.decoder.take(), &mut self.alerts);
-            let spent = self.pipeline.collect(&mut self.alerts);
-            if let (Some(_), Some(segment)) = (&self.act, &spent)
-                && let Some(exception) = last_exception(segment)
-            {
-                self.exception = Some(exception.clone());
-            }
-            let spent = match (&mut self.recorder, spent) {
-                (Some(recorder), Some(segment)) => recorder.record(segment),
-                (_, spent) => spent,
-            };
-            if let Some(spent) = spent {
-                self.decoder.recycle(spent);
-            }
+            self.hand_over();
         }
         self.send();
+    }
+
+    fn hand_over(&mut self) {
+        let mut segment = self.decoder.take();
+        self.note(&mut segment);
+        self.pipeline.submit(segment, &mut self.alerts);
+        let spent = self.pipeline.collect(&mut self.alerts);
+        if let (Some(_), Some(segment)) = (&self.act, &spent)
+            && let Some(exception) = last_exception(segment)
+        {
+            self.exception = Some(exception.clone());
+        }
+        let spent = match (&mut self.recorder, spent) {
+            (Some(recorder), Some(segment)) if segment.rows > 0 => recorder.record(segment),
+            (_, spent) => spent,
+        };
+        if let Some(spent) = spent {
+            self.decoder.recycle(spent);
+        }
+    }
+
+    /// Notes which runs are heard.
+    fn note(&mut self, segment: &mut Segment) {
+        for batch in &segment.batches {
+            let latest = self.heard.entry(batch.run).or_default();
+            // A row that has no time has that of the wall clock.
+            let own = batch.times.last().filter(|time| **time != segment.now);
+            *latest = own.copied().into_iter().chain(*latest).reduce(f64::max);
+        }
+        let input = self.inputs.get(self.current);
+        let answered = input.and_then(|input| input.answers);
+        if let Some(run) = answered
+            && segment.rows > 0
+            && self.awaited.remove(&run)
+            && segment.batches.iter().all(|batch| batch.run != run)
+        {
+            // Its records name runs of their own.
+            segment.words.push((run, Word::Last(f64::NEG_INFINITY)));
+        }
     }
 
     fn send(&mut self) {
@@ -288,14 +358,14 @@ impl Live {
             alerts = act.gather(alerts, &|| last_lines(&self.inputs), now());
         }
         let muted = self.pipeline.take_muted();
-        self.tell(alerts, &muted);
+        self.deliver(alerts, &muted);
         self.go_on_halting();
         let now = wall_clock();
         if let Some(post) = &mut self.post {
             post.tick(now);
             // What the other sinks are told of one that is broken.
             let own = post.incidents().iter().filter_map(delivery::tell).collect();
-            self.tell(own, &[]);
+            self.deliver(own, &[]);
         }
         if now >= self.account {
             self.account = now + ACCOUNT;
@@ -304,7 +374,7 @@ impl Live {
     }
 
     /// Hands alerts to all ways out, and to the ledger what was muted.
-    fn tell(&mut self, alerts: Vec<Alert>, muted: &[Muted]) {
+    fn deliver(&mut self, alerts: Vec<Alert>, muted: &[Muted]) {
         let alerts: Vec<Arc<Alert>> = alerts.into_iter().map(Arc::new).collect();
         for alert in &alerts {
             self.fired += u64::from(alert.state == State::Firing);
@@ -329,16 +399,16 @@ impl Live {
     /// Time passes for a halt.
     fn go_on_halting(&mut self) {
         let findings = self.act.as_mut().map(|act| act.tick(now()));
-        for finding in findings.unwrap_or_default() {
-            self.say(finding, None);
+        for (run, finding) in findings.unwrap_or_default() {
+            self.say(&run, finding, None);
         }
     }
 
     /// The job is over, and how, to be read on after "the job ended".
     pub(super) fn job_ended(&mut self, how: &str) {
         let findings = self.act.as_mut().map(|act| act.ended(how, now()));
-        for finding in findings.unwrap_or_default() {
-            self.say(finding, None);
+        for (run, finding) in findings.unwrap_or_default() {
+            self.say(&run, finding, None);
         }
     }
 
@@ -347,17 +417,14 @@ impl Live {
         self.act.as_ref()?.halted()
     }
 
-    /// Tells something that we know ourselves of the run, with what shows it.
-    /// Does nothing if alerts are only told.
-    pub(super) fn say(&mut self, finding: Finding, evidence: Option<String>) {
-        let Some(act) = &self.act else { return };
-        let run = act.run();
+    /// Tells something that we know ourselves of a run, with what shows it.
+    pub(super) fn say(&mut self, run: &Run, finding: Finding, evidence: Option<String>) {
         let ledger = self.post.as_ref().map(Post::ledger);
         let earlier = ledger.and_then(|it| it.episodes(&run.project, &run.run, false).ok());
         let episode = earlier.unwrap_or_default().max(self.own) + 1;
         let alert = host_alert(run, &host(), now(), episode, finding);
         self.own = episode;
-        self.tell(vec![Alert { evidence, ..alert }], &[]);
+        self.deliver(vec![Alert { evidence, ..alert }], &[]);
     }
 
     /// The trouble that was told last, of the critical ones, by its fingerprint.
@@ -405,7 +472,7 @@ impl Live {
         self.pipeline.finish(outcome, &mut self.alerts);
         self.send();
         let held = self.act.as_mut().map(Act::release).unwrap_or_default();
-        self.tell(held, &[]);
+        self.deliver(held, &[]);
     }
 
     /// Closes the ways out, then says the summary. `over` says that the runs have

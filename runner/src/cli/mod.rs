@@ -39,6 +39,7 @@ mod sink;
 mod table;
 pub(crate) mod times;
 mod watch;
+mod watch_dir;
 
 use std::io::IsTerminal;
 
@@ -74,6 +75,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Exec(exec::Args),
+    Watch(watch_dir::Args),
     Review(review::Args),
     Decode(decode::Args),
     Demo(demo::Args),
@@ -126,6 +128,7 @@ pub fn main() -> u8 {
             Ok(code) => return code,
             Err(failure) => Err(failure),
         },
+        Some(Command::Watch(args)) => watch_dir::run(&args),
         Some(Command::Review(args)) => review::run(&args),
         Some(Command::Decode(args)) => decode::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),

@@ -9,15 +9,20 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::Args as ClapArgs;
 
+use super::act::Act;
 use super::delivery::Delivering;
 use super::live::{Before, Live, Outlets};
 use super::options::{self, Configured, Shown};
 use super::output::say;
 use super::{Outcome, follow};
 use crate::config::Config;
+use crate::deliver::post::wall_clock;
 use crate::exit::{Ending, Failure};
+use crate::halt::{Halting, Settings, Target, random_token};
 use crate::input::queue::Popped;
 use crate::input::{Queue, passthrough};
+use crate::ledger::Ledger;
+use crate::record::Run;
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(super) struct Args {
@@ -45,6 +50,15 @@ pub(super) struct Args {
     /// Keep alerts only, and not what the metrics were
     #[arg(long, help_heading = "Delivery")]
     pub(super) no_history: bool,
+    /// The folder in which to leave the job control files when it is to be
+    /// halted; $RUNWATCH_DIR if not given
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "follow",
+        help_heading = "Halting"
+    )]
+    pub(super) dir: Option<PathBuf>,
     #[command(flatten)]
     pub(super) halt: super::halt::Halt,
     #[command(flatten)]
@@ -113,7 +127,14 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     let variable = |name: &str| std::env::var(name).ok();
     let decoding = options::decoding(config, "stdin", &run_name(&variable), None, &pipeline);
     let outlets = outlets(args, config, before())?;
+    let run = decoding.run.clone();
     let mut live = Live::new(decoding, pipeline, outlets)?;
+    if let Some(halting) = halting(args, config, &run, live.ledger())? {
+        live.act(Act::new(vec![halting], None));
+    }
+    // That nothing comes at all is worth an alert, too.
+    let expected = live.expect(&run);
+    live.answers(0, expected);
     let interrupted = interrupts(queue)?;
     if !quiet {
         say(&format!(
@@ -168,6 +189,44 @@ pub(super) fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
             Some(format!("{before}{value}"))
         })
         .unwrap_or_else(|| jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string())
+}
+
+/// Halts the job by control files: there is nothing else that it could be
+/// reached by through a pipe.
+fn halting(
+    args: &Args,
+    config: &Config,
+    run: &str,
+    ledger: Option<Arc<Ledger>>,
+) -> Result<Option<(Run, Halting)>, Failure> {
+    let settings = Settings::of(config);
+    let dir = args.dir.clone();
+    let dir = dir.or_else(|| std::env::var_os("RUNWATCH_DIR").map(PathBuf::from));
+    if !settings.enabled() {
+        return Ok(None);
+    }
+    if dir.is_none() && args.halt.is_asked_for() && settings.halt.hook.is_empty() {
+        let error =
+            anyhow!("a job at the other end of a pipe can be asked to halt in a folder only");
+        return Err(Failure::new(Ending::Usage, error).hint(
+            "name the folder where it looks for `.HALT` with `--dir PATH`, or let runwatch start \
+             it: `runwatch exec -- python train.py`",
+        ));
+    }
+    let target = Target {
+        project: config.project.clone(),
+        run: run.to_owned(),
+        dir,
+        token: std::env::var("RUNWATCH_TOKEN").unwrap_or_else(|_| random_token()),
+        rank: None,
+        began: wall_clock() as f64 / 1000.0,
+        job: None,
+    };
+    let run = Run {
+        project: config.project.as_str().into(),
+        run: run.into(),
+    };
+    Ok(Some((run, Halting::new(settings, target, ledger))))
 }
 
 /// A file can be read again; what comes through a pipe has never been before,

@@ -50,7 +50,7 @@ use runs::{Focus, NO_SLOT, Runs};
 use traceback::{Part, before_header};
 
 use crate::names::{self, Names, Role};
-use crate::record::{NO_RANK, RunBatch, Segment, Text, Value};
+use crate::record::{NO_RANK, RunBatch, RunId, Segment, Text, Value, Word};
 
 /// What a decoder needs to know.
 #[derive(Debug, Clone)]
@@ -341,6 +341,17 @@ impl Decoder {
         // What was refused is counted by input, like everything else.
         swap(&mut inner.runs.refused, &mut stream.refused);
         inner.segment.input = inner.options.input.clone();
+    }
+
+    /// The number of the run of this name, known or new; none if there are too
+    /// many.
+    pub fn run(&mut self, name: &str) -> Option<RunId> {
+        self.inner.runs.id(name)
+    }
+
+    /// Says of a run what its rows cannot, in the next segment.
+    pub fn tell(&mut self, run: RunId, word: Word) {
+        self.inner.segment.words.push((run, word));
     }
 
     /// Takes bytes as they come.

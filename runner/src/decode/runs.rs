@@ -288,6 +288,12 @@ impl Runs {
         }
     }
 
+    /// The number of the run of this name, known or new, if there is room for it.
+    pub(super) fn id(&mut self, run: &str) -> Option<RunId> {
+        let run = self.named(None, run).default;
+        (run != NO_RUN).then_some(run)
+    }
+
     /// The run of rows that name none, if there was room for it.
     pub(super) fn default(&self) -> Option<RunId> {
         (self.focus.default != NO_RUN).then_some(self.focus.default)

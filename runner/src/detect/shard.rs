@@ -15,7 +15,7 @@ use super::ticks::Ticks;
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
-use crate::record::{Mask, Metric, Run, RunBatch, RunId, Segment};
+use crate::record::{Mask, Metric, Run, RunBatch, RunId, Segment, Word};
 use crate::sandbox::Fault;
 use crate::sandbox::instance::{RowFinding, Series};
 
@@ -98,7 +98,53 @@ impl Shard {
                 self.batch(number, segment, batch, &mut events);
             }
         }
+        for &(run, word) in &segment.words {
+            if run as usize % of == shard {
+                self.word(run, word, segment.now, &mut events);
+            }
+        }
         events
+    }
+
+    /// Whether rows of a run are to come concerns those who listen for silence.
+    fn word(&mut self, run: RunId, word: Word, now: f64, events: &mut Vec<Event>) {
+        for number in 0..self.slots.len() {
+            let Some(ticks) = self.slots[number].ticks.filter(|it| it.is_of_silence()) else {
+                continue;
+            };
+            let next = match word {
+                Word::Last(time) if ticks.is_over(time, now) => None,
+                Word::Last(_) => continue,
+                Word::Expected => {
+                    self.open(number, run, now, events);
+                    Some(ticks.after_row(now, None))
+                }
+            };
+            self.watch(number, run).next_tick = next;
+        }
+    }
+
+    /// Opens a monitor before there is a row for it.
+    fn open(&mut self, number: usize, id: RunId, now: f64, events: &mut Vec<Event>) {
+        let Some(run) = self
+            .runs
+            .get(id as usize)
+            .filter(|_| self.may_run(number, id, now))
+        else {
+            return;
+        };
+        let slot = &mut self.slots[number];
+        match slot.wake(&self.detectors[number], id, run, &self.settings, now) {
+            Ok(Ok(()) | Err(None)) => {}
+            Ok(Err(Some(failure))) => events.push(Event {
+                run: id,
+                detector: number,
+                order: AT_END,
+                row: None,
+                what: What::Failed(failure),
+            }),
+            Err(fault) => self.without_row(number, id, Err(fault), AT_END, now, events),
+        }
     }
 
     fn batch(
@@ -230,8 +276,8 @@ impl Shard {
         let detector = &self.detectors[number];
         let slot = &mut self.slots[number];
         let run = &segment.runs[batch.run as usize];
-        let host = &self.settings.host;
-        if let Err(refusal) = slot.wake(detector, batch.run, run, host, segment.now)? {
+        let (about, now) = (&self.settings, segment.now);
+        if let Err(refusal) = slot.wake(detector, batch.run, run, about, now)? {
             return Ok(Err(refusal));
         }
         let (Some(guest), Some(watched)) = (&mut slot.guest, slot.watched.get_mut(&batch.run))
@@ -369,13 +415,8 @@ impl Shard {
         let Some(run) = self.runs.get(id as usize) else {
             return Ok(Vec::new());
         };
-        let woken = slot.wake(
-            &self.detectors[number],
-            id,
-            run,
-            &self.settings.host,
-            f64::NAN,
-        )?;
+        let detector = &self.detectors[number];
+        let woken = slot.wake(detector, id, run, &self.settings, f64::NAN)?;
         match (woken, &mut slot.guest) {
             (Ok(()), Some(guest)) => {
                 let found = metered(&self.meters, number, 0, guest, |it| it.finish(id, outcome));

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::guest::Guest;
 use super::supervise::Record;
 use super::ticks::Ticks;
-use super::{Detector, Failure, Next};
+use super::{Detector, Failure, Next, Settings};
 use crate::record::{Run, RunId};
 use crate::sandbox::Fault;
 
@@ -81,7 +81,7 @@ impl Slot {
         detector: &Detector,
         id: RunId,
         run: &Run,
-        host: &str,
+        about: &Settings,
         now: f64,
     ) -> Result<Result<(), Option<Failure>>, Fault> {
         self.clock += 1;
@@ -101,7 +101,10 @@ impl Slot {
         };
         guest.set_now(now);
         let watched = self.watched.entry(id).or_default();
-        let facts = facts(&run.project, &run.run, host);
+        let mut facts = facts(&run.project, &run.run, &about.host);
+        if about.live {
+            facts.push(("since".to_owned(), now.to_string()));
+        }
         if let Err(refusal) = guest.open(id, &facts, &detector.parameters)? {
             watched.refused = true;
             let fault = Fault::found(crate::sandbox::FaultKind::Trap, "open", refusal);

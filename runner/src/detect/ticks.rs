@@ -36,6 +36,17 @@ impl Ticks {
             })
     }
 
+    /// Whether a run whose last row came at this time was silent for so long
+    /// that its silence is no news.
+    pub(super) fn is_over(self, last: f64, now: f64) -> bool {
+        now - last > self.after
+    }
+
+    /// Whether it is silence that is listened for.
+    pub(super) fn is_of_silence(self) -> bool {
+        self.after > 0.0
+    }
+
     /// When the next tick is due once a row has come.
     pub(super) fn after_row(self, time: f64, due: Option<f64>) -> f64 {
         match due {

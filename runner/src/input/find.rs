@@ -92,7 +92,15 @@ pub fn may_be_log(path: &Path) -> bool {
     let visible = path.components().all(|part| !is_hidden(part.as_os_str()));
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     // MLflow's metrics have files that are named by the metric alone.
-    visible && !NO_LOGS.iter().any(|ending| extension == *ending)
+    visible && !is_dump(path) && !NO_LOGS.iter().any(|ending| extension == *ending)
+}
+
+/// Whether a file is what a watchdog leaves for people to look at: stacks, and
+/// the values of its alert, which are no new ones.
+fn is_dump(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stacks = name.starts_with("stackdump_") || name.starts_with("watchdog_stackdump_");
+    stacks || name.ends_with("_details.json")
 }
 
 fn is_hidden(name: &OsStr) -> bool {
@@ -248,10 +256,12 @@ mod tests {
             "model.safetensors",
             "__pycache__/x.log",
             "a/b/loss",
+            "a/stackdump_1700000000.txt",
+            "a/gate_collapse_details.json",
         ]);
         let (files, found) = found(&folder, &[""]);
         assert_eq!(files, ["a/b/loss", "a/z.jsonl", "b.log"]);
-        assert_eq!(found.left_out, 2);
+        assert_eq!(found.left_out, 4);
         assert!(found.problems.is_empty());
     }
 

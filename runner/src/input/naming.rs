@@ -29,6 +29,8 @@ pub struct Naming {
     taken: FxHashSet<String>,
     /// What the user says of paths.
     patterns: Vec<Regex>,
+    /// All files of a folder are one run.
+    folders: bool,
 }
 
 /// Names that are remembered. Beyond them, as in an archive of millions of
@@ -53,6 +55,15 @@ impl Naming {
         }
     }
 
+    /// Takes all files of a folder for one run, which has the folder's name.
+    #[must_use]
+    pub fn by_folder(self) -> Self {
+        Self {
+            folders: true,
+            ..self
+        }
+    }
+
     /// What the first pattern that fits says.
     fn said(&self, path: &Path) -> Option<(Option<String>, Option<u32>)> {
         if self.patterns.is_empty() {
@@ -70,7 +81,8 @@ impl Naming {
     /// Looks at inputs that will come, so that of two with the same stem
     /// neither gets it.
     pub fn expect<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>) {
-        let keys: FxHashSet<Key> = paths.into_iter().map(|path| split(path).0).collect();
+        let key = |path| split(path, self.folders).0;
+        let keys: FxHashSet<Key> = paths.into_iter().map(key).collect();
         let mut seen = FxHashSet::default();
         for name in keys.iter().flat_map(names) {
             if !seen.insert(name.clone()) {
@@ -85,7 +97,7 @@ impl Naming {
         if let Some(run) = run {
             return Named {
                 run,
-                rank: rank.or_else(|| split(path).1),
+                rank: rank.or_else(|| split(path, self.folders).1),
             };
         }
         let named = self.derived(path);
@@ -97,7 +109,7 @@ impl Naming {
 
     /// What can be told from a path by itself.
     fn derived(&mut self, path: &Path) -> Named {
-        let (key, rank) = split(path);
+        let (key, rank) = split(path, self.folders);
         let whole = key.parts.join("/");
         if let Some(run) = self.runs.get(&whole) {
             let run = run.clone();
@@ -144,8 +156,9 @@ struct Key {
     is_file: bool,
 }
 
-/// A path without the rank that it names, and the rank.
-fn split(path: &Path) -> (Key, Option<u32>) {
+/// A path without the rank that it names, and the rank. With `folders`, it is
+/// the path of the folder that the file is in.
+fn split(path: &Path, folders: bool) -> (Key, Option<u32>) {
     let mut parts: Vec<String> = path
         .components()
         .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
@@ -170,6 +183,9 @@ fn split(path: &Path) -> (Key, Option<u32>) {
         }
     }
     let extension_only = |part: &str| part.is_empty() || part.starts_with('.') && part != "..";
+    if folders && parts.len() == whole {
+        parts.pop();
+    }
     // With the file's name gone, the last is a folder.
     let is_file = parts.len() == whole && parts.last().is_some_and(|last| !extension_only(last));
     parts.retain(|part| !extension_only(part));
@@ -258,6 +274,32 @@ mod tests {
                 rank.map_or(run.clone(), |rank| format!("{run} {rank}"))
             })
             .collect()
+    }
+
+    #[test]
+    fn all_files_of_a_folder_may_be_one_run() {
+        let mut naming = Naming::default().by_folder();
+        let mut named = |path: &str| {
+            let named = naming.of(Path::new(path));
+            (named.run, named.rank)
+        };
+        for (path, run, rank) in [
+            ("runs/exp1/training.csv", "exp1", None),
+            ("runs/exp1/heartbeat_rank3.jsonl", "exp1", Some(3)),
+            ("runs/exp1/rank_2/train.log", "exp1", Some(2)),
+            (
+                "runs/exp1/events.out.tfevents.1700000000.host.42.0",
+                "exp1",
+                None,
+            ),
+            ("runs/exp1/logs/attempt_0/5/stdout.log", "logs", Some(5)),
+            ("runs/exp2/training.csv", "exp2", None),
+            ("more/exp2/training.csv", "more/exp2", None),
+            ("more/v1.5/training.csv", "v1.5", None),
+            ("training.csv", "default", None),
+        ] {
+            assert_eq!(named(path), (run.to_owned(), rank), "{path}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::halt::random_token;
+
 /// The names of a wrapped run, which the job and the watcher get as variables.
 #[derive(Debug, Clone)]
 pub struct Environment {
@@ -75,7 +77,7 @@ pub fn token(variable: &dyn Fn(&str) -> Option<String>) -> String {
             )
         })
         .or_else(|| of("SLURM_JOB_ID", "slurm", "SLURM_RESTART_COUNT"))
-        .unwrap_or_else(|| random(16))
+        .unwrap_or_else(random_token)
 }
 
 /// So many random letters and digits.
@@ -135,6 +137,6 @@ mod tests {
             "torchelastic-r-0"
         );
         assert_ne!(with(&[]), with(&[]));
-        assert_eq!(with(&[("RUNWATCH_TOKEN", "")]).len(), 16);
+        assert!(with(&[("RUNWATCH_TOKEN", "")]).starts_with("random-"));
     }
 }

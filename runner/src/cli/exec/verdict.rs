@@ -8,10 +8,13 @@ use crate::deliver::post::wall_clock;
 use crate::job::crash::{self, End};
 use crate::job::ending::JobEnding;
 use crate::job::postmortem::Before;
+use crate::record::Run;
 use crate::restart::{Decision, Restart};
 
 /// An end of the job.
 pub(super) struct Ended<'a> {
+    /// The run that the job is.
+    pub(super) run: &'a Run,
     /// How; none if nobody was there to see it.
     pub(super) ending: Option<JobEnding>,
     /// Which start of it, from 1.
@@ -85,7 +88,7 @@ pub(super) fn tell(live: &mut Live, ended: &Ended<'_>) {
         asked: ended.interrupted,
     });
     if let Some((finding, evidence)) = told {
-        live.say(finding, Some(evidence));
+        live.say(ended.run, finding, Some(evidence));
     }
 }
 
@@ -113,7 +116,7 @@ pub(super) fn restart(live: &mut Live, ended: &Ended<'_>, restart: &mut Restart)
         }
         Decision::Stop { why } => (not_again(&why), None),
     };
-    live.say(finding, None);
+    live.say(ended.run, finding, None);
     after
 }
 

@@ -110,7 +110,7 @@ struct Watch<'a> {
     config: &'a Config,
     live: Live,
     quiet: bool,
-    run: String,
+    run: Run,
     job: Arc<Leader>,
     /// The number of the stream's input, once it has written something.
     inputs: [Option<usize>; 2],
@@ -137,8 +137,11 @@ impl<'a> Watch<'a> {
         };
         let pipeline = options::pipeline(config, 1, true, note)?;
         // The keeper has named the run, and said so in the environment.
-        let run = config.run.clone().unwrap_or_default();
-        let decoding = options::decoding(config, STREAMS[0], &run, None, &pipeline);
+        let run = Run {
+            project: config.project.as_str().into(),
+            run: config.run.as_deref().unwrap_or_default().into(),
+        };
+        let decoding = options::decoding(config, STREAMS[0], &run.run, None, &pipeline);
         let outlets = watch::outlets_of(
             args.shown,
             &args.delivering,
@@ -146,7 +149,10 @@ impl<'a> Watch<'a> {
             config,
             Before::New,
         )?;
-        let live = Live::new(decoding, pipeline, outlets)?;
+        let mut live = Live::new(decoding, pipeline, outlets)?;
+        // That nothing comes at all is worth an alert, too.
+        let expected = live.expect(&run.run);
+        live.answers(0, expected);
         if !quiet {
             let watchers = options::watchers(&live.pipeline);
             say(&format!("runwatch: watching with {watchers}"));
@@ -190,21 +196,17 @@ impl<'a> Watch<'a> {
         let variable = |name: &str| std::env::var(name).ok();
         let token = variable("RUNWATCH_TOKEN").unwrap_or_default();
         let target = Target {
-            project: config.project.clone(),
-            run: self.run.clone(),
+            project: self.run.project.to_string(),
+            run: self.run.run.to_string(),
             dir: variable("RUNWATCH_DIR").map(Into::into),
             token: environment::token_of(&token, attempt),
             rank: environment::rank(&variable),
             began,
             job: Some(Box::new(self.job.clone())),
         };
-        let run = Run {
-            project: target.project.as_str().into(),
-            run: target.run.as_str().into(),
-        };
         let halting = Halting::new(Settings::of(config), target, self.live.ledger());
-        self.live
-            .act(Act::new(run, Some(halting), Some(self.job.clone())));
+        let halts = vec![(self.run.clone(), halting)];
+        self.live.act(Act::new(halts, Some(self.job.clone())));
     }
 
     fn tell_of_the_halt(&mut self) {
@@ -222,6 +224,7 @@ impl<'a> Watch<'a> {
     /// many seconds, or nothing.
     fn verdict(&mut self, restart: &mut Restart) -> Option<f64> {
         let ended = Ended {
+            run: &self.run,
             ending: self.ending,
             attempt: self.attempt,
             began: self.began,
@@ -260,7 +263,7 @@ impl<'a> Watch<'a> {
     fn input(&mut self, stream: u8) -> Option<usize> {
         let input = self.inputs.get_mut(usize::from(stream))?;
         if input.is_none() {
-            self.live.add(STREAMS[1], &self.run, None);
+            self.live.add(STREAMS[1], &self.run.run, None);
             *input = Some(1);
         }
         *input

@@ -54,6 +54,7 @@ fn segment(input: &str, line: u64, rows: &Rows) -> Segment {
             project: "p".into(),
             run: "r".into(),
         }]),
+        words: Vec::new(),
         now: f64::NAN,
     }
 }
