@@ -129,6 +129,7 @@ pub(super) fn segment(text: &str, rows: u32) -> Segment {
             run: text.into(),
         }]
         .into(),
+        words: Vec::new(),
         now: f64::NAN,
     }
 }
