@@ -50,6 +50,7 @@ fn segment(from: usize) -> Segment {
             project: "bench".into(),
             run: "run".into(),
         }]),
+        words: Vec::new(),
         now: f64::NAN,
     }
 }

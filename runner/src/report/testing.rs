@@ -130,6 +130,7 @@ pub(super) fn segment(text: &str, rows: u32) -> Segment {
             run: text.into(),
         }]
         .into(),
+        words: Vec::new(),
         now: f64::NAN,
     }
 }
