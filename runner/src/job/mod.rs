@@ -17,6 +17,8 @@ pub mod frames;
 #[cfg(unix)]
 pub mod environment;
 #[cfg(unix)]
+pub mod folder;
+#[cfg(unix)]
 mod group;
 #[cfg(unix)]
 pub mod keeper;

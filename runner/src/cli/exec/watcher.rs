@@ -2,7 +2,6 @@
 //! it wants of the keeper goes out as orders.
 
 use std::io;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
 use anyhow::anyhow;
@@ -16,7 +15,6 @@ use crate::exit::{Ending, Failure};
 use crate::job::Order;
 use crate::job::ending::JobEnding;
 use crate::job::frames::{Frame, Note, Reader};
-use crate::job::keeper;
 
 /// Frames that may wait for their turn: some 250 kB.
 const WAITING: usize = 64;
@@ -24,28 +22,18 @@ const WAITING: usize = 64;
 /// Standard error's name, where it is apart.
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
-/// Gives an exit code, at which nobody looks.
-pub(super) fn run(args: &Args) -> Result<u8, Failure> {
+/// Watches until the job ends; not if the network could not be closed as asked.
+pub(super) fn run(args: &Args, closed: Result<(), Failure>) -> Result<Ending, Failure> {
     let frames = frames()?;
-    let watched = args
-        .delivering
-        .close_network()
-        .and_then(|()| Watch::begin(args));
-    let (ending, job_ending) = match watched {
-        Ok(watch) => watch.run(&frames),
+    match closed.and_then(|()| Watch::begin(args)) {
+        Ok(watch) => Ok(watch.run(&frames)),
         Err(failure) => {
             say(&failure.to_string());
             say("runwatch: not watching; the job goes on");
-            (failure.ending, drain(&frames))
-        }
-    };
-    if job_ending.is_none() && args.dir.is_none() {
-        // The keeper was killed and cannot do it.
-        if let Some(folder) = std::env::var_os("RUNWATCH_DIR") {
-            keeper::remove_folder(Path::new(&folder));
+            drain(&frames);
+            Ok(failure.ending)
         }
     }
-    Ok(ending.code())
 }
 
 /// The frames from standard input; there are no more when the channel closes.
@@ -73,11 +61,9 @@ fn frames() -> Result<Receiver<Frame>, Failure> {
 }
 
 /// Waits for the job's end without a look at what it does.
-fn drain(frames: &Receiver<Frame>) -> Option<JobEnding> {
-    frames.iter().find_map(|frame| match frame {
-        Frame::Note(Note::Ended { ending, .. }) => Some(ending),
-        _ => None,
-    })
+fn drain(frames: &Receiver<Frame>) {
+    let ended = |frame: &Frame| matches!(frame, Frame::Note(Note::Ended { .. }));
+    _ = frames.iter().find(ended);
 }
 
 struct Watch {
@@ -119,8 +105,7 @@ impl Watch {
         })
     }
 
-    /// Watches until the job has ended, and tells how; none if nobody said so.
-    fn run(mut self, frames: &Receiver<Frame>) -> (Ending, Option<JobEnding>) {
+    fn run(mut self, frames: &Receiver<Frame>) -> Ending {
         while self.ending.is_none() {
             match frames.recv_timeout(IDLE) {
                 Ok(frame) => self.take(frame, frames),
@@ -130,7 +115,7 @@ impl Watch {
             }
         }
         order(&Order::Finishing);
-        (self.live.finish(self.quiet, true), self.ending)
+        self.live.finish(self.quiet, true)
     }
 
     /// Takes a frame and those that have come with it.
