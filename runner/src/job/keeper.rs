@@ -231,7 +231,9 @@ impl Keeper {
             keeper.interrupts > 0 || done(keeper)
         }) {
             // A slow reader is waited for, but not who was left behind.
-            let left = self.job.is_some_and(|job| !group::members(job.pid).is_empty());
+            let left = self
+                .job
+                .is_some_and(|job| !group::members(job.pid).is_empty());
             if left || !self.relays.iter().any(RelayProcess::has_more) {
                 return;
             }
@@ -380,6 +382,10 @@ impl Keeper {
             return;
         }
         let had_terminal = terminal.belongs_to(job);
+        // Somebody stops the job in the background and will continue it.
+        if signal == SIGSTOP && !had_terminal {
+            return;
+        }
         terminal.take_back(job);
         // Where no shell would ever let us go on, nobody stops.
         if !group::is_orphaned() {

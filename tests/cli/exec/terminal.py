@@ -67,6 +67,7 @@ def shell(command):
         sys.stdin.readline()
         os.tcsetpgrp(0, child)
         os.kill(-child, signal.SIGCONT)
+        print("[continued]", flush=True)
     print("[ended %d, terminal %s]" % (status, "back" if foreground == child else "kept"), flush=True)
 
 

@@ -63,7 +63,7 @@ fn the_users_keys_reach_the_job() {
 #[test]
 fn a_stopped_job_goes_on_in_the_foreground() {
     let job = "print('ready', flush=True); print('hello', input())";
-    let script = r#"[["ready", "\u001a"], ["[stopped]", "fg\n"], ["fg", "you\n"]]"#;
+    let script = r#"[["ready", "\u001a"], ["[stopped]", "fg\n"], ["[continued]", "you\n"]]"#;
     let shown = at_terminal(script, job);
     assert!(shown.contains("[stopped]\n"), "{shown}");
     assert!(
@@ -93,7 +93,7 @@ fn in_a_pipeline_the_job_gets_the_keys_when_it_asks() {
 #[test]
 fn ctrl_c_and_ctrl_z_reach_a_job_without_the_keys() {
     let job = "import time; print('ready', flush=True); time.sleep(100)";
-    let script = r#"[["ready", "\u001a"], ["[stopped]", "fg\n"], ["fg", "\u0003"]]"#;
+    let script = r#"[["ready", "\u001a"], ["[stopped]", "fg\n"], ["[continued]", "\u0003"]]"#;
     let pipeline = "\"$0\" exec --quiet -- python3 -c \"$1\" 2> /dev/null | cat";
     let shown = shown(script, &["sh", "-c", pipeline, BINARY, job]);
     assert!(shown.contains("[stopped]\n"), "{shown}");
