@@ -1,10 +1,7 @@
 //! What the job finds in its environment.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::halt::random_token;
 
@@ -86,32 +83,6 @@ pub fn random(len: usize) -> String {
     (0..len)
         .map(|_| source.alphanumeric().to_ascii_lowercase())
         .collect()
-}
-
-/// Makes the folder of control files that the user named.
-///
-/// # Errors
-/// When there is none and none can be made.
-pub fn given_folder(path: &Path) -> io::Result<PathBuf> {
-    fs::create_dir_all(path)?;
-    fs::canonicalize(path)
-}
-
-/// Makes a folder of control files for this run alone, below `jobs`. It is for
-/// the user's eyes only.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn own_folder(jobs: &Path, run: &str) -> io::Result<PathBuf> {
-    let plain = |letter: char| match letter {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => letter,
-        _ => '_',
-    };
-    let name: String = run.chars().take(64).map(plain).collect();
-    let path = jobs.join(format!("{name}-{}", random(8)));
-    fs::create_dir_all(jobs)?;
-    DirBuilder::new().mode(0o700).create(&path)?;
-    Ok(path)
 }
 
 #[cfg(test)]

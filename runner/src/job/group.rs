@@ -2,7 +2,9 @@
 
 use std::{fs, io};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getpgid, getpgrp, getpid, getppid, getsid, waitid,
+};
 use signal_hook::consts::SIGUSR1;
 
 /// A process, as far as it matters here.
@@ -61,6 +63,26 @@ fn catches_usr1(pid: Pid) -> bool {
     mask.is_some_and(|mask| mask >> (SIGUSR1 - 1) & 1 == 1)
 }
 
+/// Whether nobody else is in our own group.
+pub(super) fn is_alone() -> bool {
+    let (me, own) = (getpid(), getpgrp().as_raw_pid());
+    !processes().any(|process| process.group == own && process.pid != me && !process.zombie)
+}
+
+/// Whether no process of our session could continue our group if it stopped:
+/// none of another group has a child in it.
+pub(super) fn is_orphaned() -> bool {
+    let (own, session) = (getpgrp(), getsid(None).ok());
+    let mut parent = getppid();
+    while let Some(pid) = parent {
+        if getpgid(Some(pid)).is_ok_and(|group| group != own) {
+            return getsid(Some(pid)).ok() != session;
+        }
+        parent = process(pid.as_raw_pid()).and_then(|process| Pid::from_raw(process.parent));
+    }
+    true
+}
+
 /// Buries processes that came to us because their parents ended. `own` are
 /// those that others wait for.
 pub(super) fn reap_adopted(own: &[Pid]) {
@@ -79,11 +101,12 @@ fn processes() -> impl Iterator<Item = Process> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| {
-            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read(entry.path().join("stat")).ok()?;
-            parse(pid, &String::from_utf8_lossy(&stat))
-        })
+        .filter_map(|entry| process(entry.file_name().to_str()?.parse().ok()?))
+}
+
+fn process(pid: i32) -> Option<Process> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse(pid, &String::from_utf8_lossy(&stat))
 }
 
 fn parse(pid: i32, stat: &str) -> Option<Process> {

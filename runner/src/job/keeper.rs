@@ -4,16 +4,16 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGSTOP, SIGTERM, SIGTTIN, SIGTTOU};
 
 use super::ending::JobEnding;
 use super::environment::Environment;
+use super::folder::{self, Folder};
 use super::frames::Note;
 use super::roles::{Order, RelayProcess, Watcher};
 use super::streams::Streams;
@@ -49,6 +49,8 @@ pub struct Plan {
     pub tty: bool,
     /// What the job finds in its environment.
     pub environment: Environment,
+    /// The folder of control files, if it was made for this run alone.
+    pub folder: Option<Folder>,
     /// How long deliveries may take at the end.
     pub flush: Duration,
     /// Tells the user something.
@@ -84,7 +86,10 @@ pub fn run(plan: Plan) -> Result<JobEnding, NoJob> {
     }
     let (sender, events) = channel();
     signals::listen(sender.clone()).map_err(NoJob::Other)?;
-    let variables = plan.environment.variables(1);
+    let mut variables = plan.environment.variables(1);
+    if let Some(folder) = &plan.folder {
+        variables.push((folder::VARIABLE, folder.path().into()));
+    }
     let watcher = Watcher::new(plan.watcher.clone(), variables, sender).map_err(NoJob::Other)?;
     let mut keeper = Keeper {
         plan,
@@ -99,7 +104,11 @@ pub fn run(plan: Plan) -> Result<JobEnding, NoJob> {
         finishing: false,
         restart: None,
     };
-    keeper.run()
+    let ended = keeper.run();
+    if let Some(folder) = keeper.plan.folder.take() {
+        folder.remove();
+    }
+    ended
 }
 
 struct Keeper {
@@ -143,6 +152,7 @@ impl Keeper {
                 return Ok(ending);
             }
             bury(job);
+            folder::clear(&self.plan.environment.dir);
             attempt += 1;
         }
     }
@@ -168,11 +178,11 @@ impl Keeper {
             pid: child.id(),
             began: now(),
         });
-        let pipe = self.watcher.pipe();
+        let watcher = &self.watcher;
         self.relays = streams
             .sources
             .into_iter()
-            .map(|source| RelayProcess::start(source, pipe))
+            .map(|source| RelayProcess::start(source, watcher))
             .collect();
         Ok(pid)
     }
@@ -220,8 +230,11 @@ impl Keeper {
         while !self.wait(Some(LAST_OUTPUT), |keeper| {
             keeper.interrupts > 0 || done(keeper)
         }) {
-            // A slow reader is waited for.
-            if !self.relays.iter().any(RelayProcess::has_more) {
+            // A slow reader is waited for, but not who was left behind.
+            let left = self
+                .job
+                .is_some_and(|job| !group::members(job.pid).is_empty());
+            if left || !self.relays.iter().any(RelayProcess::has_more) {
                 return;
             }
         }
@@ -331,7 +344,7 @@ impl Keeper {
             }
         }
         for relay in &mut self.relays {
-            relay.look(self.watcher.pipe());
+            relay.look(&self.watcher);
         }
         if !self.watcher.look() {
             self.say("the watcher died again and again; the job goes on unwatched");
@@ -342,12 +355,14 @@ impl Keeper {
         group::reap_adopted(&own);
     }
 
-    /// The user's keys go to the job, if they came to us.
+    /// The user's keys go to the job, if they came to us alone. Where others
+    /// share them, such as a pager behind a pipe, the job gets them when it
+    /// first asks for them.
     fn hand_over_terminal(&self, job: Pid) {
         let Some(terminal) = &self.terminal else {
             return;
         };
-        if is_terminal(io::stdin()) && terminal.is_ours() {
+        if is_terminal(io::stdin()) && terminal.is_ours() && group::is_alone() {
             terminal.give(job);
             // It may have asked for them too early.
             self.signal(Signal::CONT);
@@ -366,12 +381,17 @@ impl Keeper {
             self.signal(Signal::CONT);
             return;
         }
-        terminal.take_back(job);
-        // Goes on at SIGCONT; at once if there is no shell to say so.
-        if let Some(stop) = signals::named(SIGTSTP) {
-            _ = rustix::process::kill_current_process_group(stop);
+        let had_terminal = terminal.belongs_to(job);
+        // Somebody stops the job in the background and will continue it.
+        if signal == SIGSTOP && !had_terminal {
+            return;
         }
-        if terminal.is_ours() {
+        terminal.take_back(job);
+        // Where no shell would ever let us go on, nobody stops.
+        if !group::is_orphaned() {
+            _ = signal_hook::low_level::raise(SIGSTOP);
+        }
+        if had_terminal && terminal.is_ours() {
             terminal.give(job);
         }
         self.signal(Signal::CONT);
@@ -411,10 +431,4 @@ fn now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |time| time.as_secs_f64())
-}
-
-/// Removes a folder of control files that was made for this run alone.
-pub fn remove_folder(path: &Path) {
-    // Whoever has removed it before us has done no harm.
-    _ = std::fs::remove_dir_all(path);
 }

@@ -27,6 +27,8 @@ mod kernel_log;
 #[cfg(unix)]
 pub mod environment;
 #[cfg(unix)]
+pub mod folder;
+#[cfg(unix)]
 pub mod group;
 #[cfg(unix)]
 pub mod keeper;

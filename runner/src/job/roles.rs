@@ -78,7 +78,7 @@ enum AtWork {
 }
 
 impl RelayProcess {
-    pub(super) fn start(source: Source, watcher: &OwnedFd) -> Self {
+    pub(super) fn start(source: Source, watcher: &Watcher) -> Self {
         let mut relay = Self {
             source,
             at_work: AtWork::Nobody,
@@ -116,7 +116,7 @@ impl RelayProcess {
     }
 
     /// Starts it again if it has died.
-    pub(super) fn look(&mut self, watcher: &OwnedFd) {
+    pub(super) fn look(&mut self, watcher: &Watcher) {
         let AtWork::Process(child) = &mut self.at_work else {
             return;
         };
@@ -127,7 +127,7 @@ impl RelayProcess {
         }
     }
 
-    fn again(&mut self, watcher: &OwnedFd) {
+    fn again(&mut self, watcher: &Watcher) {
         self.starts += 1;
         let child = if self.starts > RELAYS {
             Err(io::ErrorKind::Other.into())
@@ -143,22 +143,23 @@ impl RelayProcess {
         };
     }
 
-    fn spawn(&self, watcher: &OwnedFd) -> io::Result<Child> {
+    fn spawn(&self, watcher: &Watcher) -> io::Result<Child> {
         // None of the user's words, by which it might be killed with the others.
         let stream = self.source.stream.to_string();
         role("rw-relay", "relay", ["--stream", &stream, "--", "job"])
             .stdin(self.source.from.try_clone()?)
             .stdout(self.source.to.try_clone()?)
-            .stderr(watcher.try_clone()?)
+            .stderr(watcher.writer.try_clone()?)
+            .envs(watcher.variables())
             .spawn()
     }
 
-    fn in_thread(&self, watcher: &OwnedFd) -> io::Result<JoinHandle<()>> {
+    fn in_thread(&self, watcher: &Watcher) -> io::Result<JoinHandle<()>> {
         let relay = Relay {
             stream: self.source.stream,
             from: File::from(self.source.from.try_clone()?),
             to: File::from(self.source.to.try_clone()?),
-            watcher: File::from(watcher.try_clone()?),
+            watcher: File::from(watcher.writer.try_clone()?),
         };
         thread::Builder::new().name("relay".into()).spawn(move || {
             // Nothing can be done for an unreadable stream.
@@ -212,9 +213,10 @@ impl Watcher {
         })
     }
 
-    /// Where relays write.
-    pub(super) fn pipe(&self) -> &OwnedFd {
-        &self.writer
+    /// The environment of all helpers.
+    fn variables(&self) -> impl Iterator<Item = (&str, &OsStr)> {
+        let variables = self.variables.iter();
+        variables.map(|(name, value)| (*name, value.as_os_str()))
     }
 
     /// Starts it. False if that cannot be.
@@ -233,7 +235,7 @@ impl Watcher {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
         let mut child = role("runwatch", "watcher", &self.arguments)
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs(self.variables())
             .stdin(reader.try_clone()?)
             .stdout(Stdio::piped())
             .spawn()?;

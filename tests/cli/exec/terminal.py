@@ -24,6 +24,24 @@ def resize(fd, columns, lines):
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
 
+def await_stop(group):
+    """All of the group stop, some a moment after the first."""
+    began = time.time()
+    while time.time() - began < PATIENCE:
+        states = set()
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % name) as stat:
+                    fields = stat.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(fields[2]) == group:
+                states.add(fields[0])
+        if states <= {"T", "Z"}:
+            return
+        time.sleep(0.01)
+
+
 def shell(command):
     """Runs a command in the foreground, and again after each stop."""
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
@@ -44,10 +62,12 @@ def shell(command):
         os.tcsetpgrp(0, os.getpgrp())
         if not os.WIFSTOPPED(status):
             break
+        await_stop(child)
         print("[stopped]" if foreground == child else "[stopped, terminal kept]", flush=True)
         sys.stdin.readline()
         os.tcsetpgrp(0, child)
         os.kill(-child, signal.SIGCONT)
+        print("[continued]", flush=True)
     print("[ended %d, terminal %s]" % (status, "back" if foreground == child else "kept"), flush=True)
 
 

@@ -98,6 +98,7 @@ mod unix {
     use crate::cli::output::say;
     use crate::cli::watch::run_name;
     use crate::job::environment::{self, Environment};
+    use crate::job::folder::{self, Folder};
     use crate::job::keeper::{self, NoJob, Plan};
     use crate::job::relay::Relay;
     use crate::job::{signals, terminal};
@@ -112,10 +113,7 @@ mod unix {
         match args.role {
             None => keep(args),
             Some(Role::Relay) => relay(args.stream),
-            Some(Role::Watcher) => {
-                helper(c"runwatch")?;
-                super::watcher::run(args)
-            }
+            Some(Role::Watcher) => watcher(args),
         }
     }
 
@@ -127,20 +125,17 @@ mod unix {
                 anyhow!("there is no command to run"),
             ));
         };
-        let environment = environment(args, &config)?;
-        let own = args.dir.is_none().then(|| environment.dir.clone());
+        let (environment, folder) = environment(args, &config)?;
         let ended = keeper::run(Plan {
             program: program.clone(),
             arguments: arguments.to_vec(),
             watcher: std::env::args_os().skip(2).collect(),
             tty: args.tty,
             environment,
+            folder,
             flush: config.delivery.flush,
             say,
         });
-        if let Some(own) = own {
-            keeper::remove_folder(&own);
-        }
         match ended {
             Ok(ending) => Ok(ending.imitate()),
             Err(NoJob::Program(error)) => Ok(not_started(program, &error)),
@@ -167,23 +162,26 @@ mod unix {
         code
     }
 
-    fn environment(args: &Args, config: &Config) -> Result<Environment, Failure> {
+    /// What the job is told, and the folder that is made for it alone.
+    fn environment(args: &Args, config: &Config) -> Result<(Environment, Option<Folder>), Failure> {
         let variable = |name: &str| std::env::var(name).ok();
         let run = config.run.clone().unwrap_or_else(|| run_name(&variable));
         let made = match &args.dir {
-            Some(path) => environment::given_folder(path),
-            None => environment::own_folder(&jobs_folder(), &run),
+            Some(path) => folder::given(path).map(|path| (path, None)),
+            None => Folder::make(&jobs_folder(), &run)
+                .map(|folder| (folder.path().to_owned(), Some(folder))),
         };
-        let dir = made.map_err(|error| {
+        let (dir, folder) = made.map_err(|error| {
             let error = anyhow!("cannot make the folder of control files: {error}");
             Failure::new(Ending::Usage, error).hint("name another one with --dir PATH")
         })?;
-        Ok(Environment {
+        let environment = Environment {
             project: config.project.clone(),
             run,
             dir,
             token: environment::token(&variable),
-        })
+        };
+        Ok((environment, folder))
     }
 
     /// Beside the ledger; without a home among temporary files.
@@ -194,10 +192,26 @@ mod unix {
         state.join("jobs")
     }
 
+    fn watcher(args: &Args) -> Result<u8, Failure> {
+        // Before there are threads.
+        let closed = args.delivering.close_network();
+        helper(c"runwatch")?;
+        let folder = Folder::of_environment();
+        let ending = super::watcher::run(args, closed);
+        if let Some(folder) = folder {
+            folder.leave();
+        }
+        ending.map(Ending::code)
+    }
+
     fn relay(stream: u8) -> Result<u8, Failure> {
         // A name of its own, so that what ends runwatch by its name leaves it.
         helper(c"rw-relay")?;
+        let folder = Folder::of_environment();
         let copied = Relay::from_stdio(stream).and_then(Relay::run);
+        if let Some(folder) = folder {
+            folder.leave();
+        }
         Ok(match copied {
             Ok(()) => Ending::Fine.code(),
             Err(_) => Ending::Input.code(),

@@ -2,7 +2,6 @@
 //! it wants of the keeper goes out as orders.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
@@ -21,7 +20,7 @@ use crate::exit::{Ending, Failure};
 use crate::halt::{Halting, Settings, Target};
 use crate::job::ending::JobEnding;
 use crate::job::frames::{Frame, Note, Reader};
-use crate::job::{Order, environment, keeper, postmortem};
+use crate::job::{Order, environment, postmortem};
 use crate::record::Run;
 use crate::restart::Restart;
 
@@ -31,47 +30,34 @@ const WAITING: usize = 64;
 /// Standard error's name, where it is apart.
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
-/// Gives an exit code, at which nobody looks.
-pub(super) fn run(args: &Args) -> Result<u8, Failure> {
+/// Watches until the job ends; not if the network could not be closed as asked.
+pub(super) fn run(args: &Args, closed: Result<(), Failure>) -> Result<Ending, Failure> {
     let frames = frames()?;
-    let config = args.delivering.close_network().and_then(|()| args.config());
-    let config = match config {
+    let config = match closed.and_then(|()| args.config()) {
         Ok(config) => config,
-        Err(failure) => return Ok(only_drain(args, &failure, &frames)),
+        Err(failure) => return Ok(only_drain(&failure, &frames)),
     };
     let mut restart = Restart::new(config.restart.clone());
     loop {
         let mut watch = match Watch::begin(args, &config) {
             Ok(watch) => watch,
-            Err(failure) => return Ok(only_drain(args, &failure, &frames)),
+            Err(failure) => return Ok(only_drain(&failure, &frames)),
         };
         watch.run(&frames);
-        clean_up(args, watch.ending);
         let again = watch.verdict(&mut restart);
         order(&again.map_or(Order::Finishing, |after| Order::Restart { after }));
         let ending = watch.live.close(watch.quiet, true);
         if again.is_none() {
-            return Ok(ending.code());
+            return Ok(ending);
         }
     }
 }
 
-fn only_drain(args: &Args, failure: &Failure, frames: &Receiver<Frame>) -> u8 {
+fn only_drain(failure: &Failure, frames: &Receiver<Frame>) -> Ending {
     say(&failure.to_string());
     say("runwatch: not watching; the job goes on");
-    clean_up(args, drain(frames));
-    failure.ending.code()
-}
-
-/// Removes the folder that was made for the run if the keeper was killed, and
-/// cannot do it.
-fn clean_up(args: &Args, ending: Option<JobEnding>) {
-    if ending.is_none()
-        && args.dir.is_none()
-        && let Some(folder) = std::env::var_os("RUNWATCH_DIR")
-    {
-        keeper::remove_folder(Path::new(&folder));
-    }
+    drain(frames);
+    failure.ending
 }
 
 /// The frames from standard input; there are no more when the channel closes.
@@ -99,11 +85,9 @@ fn frames() -> Result<Receiver<Frame>, Failure> {
 }
 
 /// Waits for the job's end without a look at what it does.
-fn drain(frames: &Receiver<Frame>) -> Option<JobEnding> {
-    frames.iter().find_map(|frame| match frame {
-        Frame::Note(Note::Ended { ending, .. }) => Some(ending),
-        _ => None,
-    })
+fn drain(frames: &Receiver<Frame>) {
+    let ended = |frame: &Frame| matches!(frame, Frame::Note(Note::Ended { .. }));
+    _ = frames.iter().find(ended);
 }
 
 struct Watch<'a> {
