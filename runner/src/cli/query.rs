@@ -27,7 +27,7 @@ const ROWS: usize = 10_000;
 /// Answer a question in SQL from the ledger, which it cannot change
 ///
 /// At most 10,000 rows, and 5 seconds. Tables: run, metric, alert, delivery,
-/// attempt, muted, sink, silence; times in them are milliseconds since 1970. The
+/// attempt, muted, sink, silence, halt; times in them are milliseconds since 1970. The
 /// view `history` has every value: project, run, metric, step, time (seconds
 /// since 1970), rank, value.
 #[derive(Debug, Clone, ClapArgs)]

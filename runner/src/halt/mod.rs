@@ -294,7 +294,10 @@ impl Halting {
         }
     }
 
-    fn start(&mut self, cause: Cause, alert: Option<Alert>, leads: bool) {
+    fn start(&mut self, mut cause: Cause, alert: Option<Alert>, leads: bool) {
+        if cause.reach == Reach::Off {
+            cause.reach = self.settings.halt.up_to;
+        }
         let rungs = rungs(&self.settings, cause.reach, self.means(leads));
         self.halt = Some(Halt {
             cause,
@@ -315,11 +318,8 @@ impl Halting {
     fn look_around(&mut self) {
         if self.enabled
             && !self.settings.halt.dry_run
-            && let Some(mut cause) = self.claims.look(self.folder.as_ref(), self.now)
+            && let Some(cause) = self.claims.look(self.folder.as_ref(), self.now)
         {
-            if cause.reach == Reach::Off {
-                cause.reach = self.settings.halt.up_to;
-            }
             self.start(cause, None, false);
             return;
         }

@@ -5,6 +5,7 @@
 mod files;
 mod hooks;
 mod together;
+mod which;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -96,7 +96,7 @@ fn a_newer_ledger_is_not_touched() {
     let newer = Connection::open(&path).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
     drop(newer);
-    assert!(why(&path).contains("a newer runwatch (version 99, this one knows 2)"));
+    assert!(why(&path).contains("a newer runwatch (version 99, this one knows 3)"));
     assert!(why(&path).contains("--ledger"));
     let version: i64 = Connection::open(&path)
         .unwrap()

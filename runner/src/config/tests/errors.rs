@@ -86,7 +86,8 @@ fn each_wrong_value_says_what_fits() {
         wrong("[kitchen]\n[file]\npat = 1"),
         "runwatch.toml:1:2: unknown section `[kitchen]`\n\
          hint: the sections are `detectors`, `limits`, `faults`, `alerts`, `input`, `decode`, `console`, \
-         `delivery`, `history`, `file`, `detector`, `names`, `pattern`, `rule`, `sinks`, `labels`\n\
+         `delivery`, `history`, `halt`, `restart`, `file`, `detector`, `names`, `pattern`, `rule`, \
+         `sinks`, `labels`\n\
          runwatch.toml:3:1: unknown key `pat` in `[file]`\n\
          hint: did you mean `path`?"
     );

@@ -14,6 +14,7 @@ use crate::describe::{Description, Kind, ParameterSpec};
 mod delivery;
 mod documentation;
 mod errors;
+mod halting;
 mod layers;
 mod panics;
 mod show;

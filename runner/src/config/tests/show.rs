@@ -69,6 +69,25 @@ enable = true                    # default
 run-size = "64 MiB"              # default
 total-size = "1 GiB"             # default
 
+[halt]
+on = "off"                       # default
+up-to = "kill"                   # default
+dry-run = false                  # default
+hook = []                        # default
+hook-timeout = "1m"              # default
+file-timeout = "1m"              # default
+usr1 = "off"                     # default
+usr1-timeout = "30s"             # default
+term-timeout = "30s"             # default
+by = "any"                       # default
+
+[restart]
+on = []                          # default
+attempts = 3                     # default
+progress = 100                   # default
+backoff = "30s"                  # default
+window = "1h"                    # default
+
 [file]
 # path is not set
 
