@@ -5,8 +5,9 @@
 //! may take whoever looks at it along.
 
 mod compose;
+mod words;
 
-pub(super) use self::compose::{age, size};
+pub(super) use self::words::{age, size};
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
@@ -245,9 +246,9 @@ fn kind(
             && parent.rank() == look.rank()
     });
     match (look.is_python(), is_copy) {
-        (_, true) => Kind::Helper,
+        (true, true) => Kind::Helper,
         (true, false) => Kind::Main,
-        (false, false) => Kind::Other,
+        (false, _) => Kind::Other,
     }
 }
 

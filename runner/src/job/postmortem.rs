@@ -124,11 +124,11 @@ impl Before {
     }
 
     fn kernel(&self, clues: &mut guess::Clues, sentences: &mut Vec<String>) {
-        let entries = self.log.entries();
+        let mut entries = self.log.entries();
+        entries.retain(|entry| self.may_be_ours(entry));
         let mut said = BTreeSet::new();
         for entry in &entries {
             match entry {
-                // Numbers differ within containers: any such kill is a clue.
                 Entry::OutOfMemory { .. } => clues.memory_in_log = true,
                 Entry::Xid { number, .. } => clues.gpu |= !matches!(number, 13 | 31 | 43 | 63),
                 Entry::Fault { .. } | Entry::Device(_) => {}
@@ -146,6 +146,18 @@ impl Before {
         }
     }
 
+    /// Whether a kill may have been of the job's. The numbers of processes differ
+    /// within containers, but our own groups count theirs.
+    fn may_be_ours(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::OutOfMemory { pid, by_limit, .. } => {
+                let counted = self.groups.kills_since().is_some();
+                *pid == self.pid || !by_limit || counted || !self.groups.do_count()
+            }
+            _ => true,
+        }
+    }
+
     fn sentence(&self, entry: &Entry) -> String {
         let whose = |pid: &u32| if *pid == self.pid { " (the job)" } else { "" };
         let quote = |text: &str| cut_chars(&clean_line(text), 240).into_owned();
@@ -157,7 +169,7 @@ impl Before {
                 by_limit,
             } => {
                 let had = resident.map_or_else(String::new, |kib| {
-                    format!(", which had {}", size(kib.saturating_mul(1024)))
+                    format!(", which had {},", size(kib.saturating_mul(1024)))
                 });
                 let why = if *by_limit {
                     "its group was at its limit"
@@ -165,7 +177,7 @@ impl Before {
                     "the machine had no memory left"
                 };
                 format!(
-                    "The kernel's log: process {pid}{} ({}){had}, was killed because {why}.",
+                    "The kernel's log: process {pid}{} ({}){had} was killed because {why}.",
                     whose(pid),
                     clean_line(name)
                 )
