@@ -83,9 +83,9 @@ impl Before {
         }
         self.memory(&mut clues, &mut sentences);
         self.kernel(&mut clues, &mut sentences);
-        self.disks(&mut clues, lines, &mut sentences);
+        let disk_answers = self.disks(&mut clues, lines, &mut sentences);
         let guess = guess::guess(&clues);
-        if clues.signal.is_some_and(dumps_core) {
+        if disk_answers && clues.signal.is_some_and(dumps_core) {
             sentences.extend(self.core());
         }
         if guess == Guess::KilledFromOutside && !self.log.is_readable() {
@@ -196,27 +196,36 @@ impl Before {
         }
     }
 
-    fn disks(&self, clues: &mut guess::Clues, lines: &[String], sentences: &mut Vec<String>) {
+    /// Whether the disks answer at all.
+    fn disks(
+        &self,
+        clues: &mut guess::Clues,
+        lines: &[String],
+        sentences: &mut Vec<String>,
+    ) -> bool {
+        let mut answers = true;
         let shared = PathBuf::from("/dev/shm");
         let folders = [
             Some(self.folder.clone()),
             (clues.signal == Some(7)).then_some(shared),
         ];
         for folder in folders.into_iter().flatten() {
+            let name = folder.display();
             match free(&folder) {
                 Disk::Full(left) => {
                     clues.disk = true;
-                    sentences.push(format!("The disk of {} is full: {left}.", folder.display()));
+                    sentences.push(format!("The disk of {name} is full: {left}."));
                 }
                 Disk::Silent => {
-                    sentences.push(format!("The disk of {} does not answer.", folder.display()))
+                    answers = false;
+                    sentences.push(format!("The disk of {name} does not answer."));
                 }
                 Disk::Fine => {}
             }
         }
-        clues.disk |= lines
-            .iter()
-            .any(|line| line.contains("No space left on device"));
+        let no_space = |line: &String| line.contains("No space left on device");
+        clues.disk |= lines.iter().any(no_space);
+        answers
     }
 
     /// Where the core dump is.
