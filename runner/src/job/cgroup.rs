@@ -50,6 +50,11 @@ impl Groups {
         Self(groups.collect())
     }
 
+    /// Whether kills are counted for it.
+    pub(super) fn do_count(&self) -> bool {
+        self.0.iter().any(|group| group.kills.is_some())
+    }
+
     /// Whether the kernel has killed since; the innermost group counts.
     pub(super) fn kills_since(&self) -> Option<Kills> {
         self.0.iter().find_map(|group| {

@@ -5,13 +5,13 @@
 //! may take whoever looks at it along.
 
 mod compose;
+mod words;
 
-pub(super) use self::compose::{age, size};
+pub(super) use self::words::{age, size};
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,10 +155,10 @@ pub fn collect(asked: &Asked<'_>) -> Evidence {
     scene.seen = look_at_all(&members, &ranks, began + asked.deadline / 3);
     sort(&mut scene.seen);
     let spies = ask_for_stacks(&mut scene.seen, until);
-    measure(&mut scene.seen, began, until);
+    measure(&mut scene.seen, until);
     for (at, answer) in spies.gather(until) {
         if let Some(seen) = scene.seen.get_mut(at) {
-            seen.stacks = answer.map_or_else(Stacks::Failed, Stacks::Read);
+            seen.stacks = answer;
         }
     }
     compose::compose(&scene, asked)
@@ -245,9 +245,9 @@ fn kind(
             && parent.rank() == look.rank()
     });
     match (look.is_python(), is_copy) {
-        (_, true) => Kind::Helper,
+        (true, true) => Kind::Helper,
         (true, false) => Kind::Main,
-        (false, false) => Kind::Other,
+        (false, _) => Kind::Other,
     }
 }
 
@@ -263,12 +263,10 @@ fn sort(seen: &mut [Seen]) {
 /// Answers of py-spy that are on their way, by the place of the process.
 struct Spies(Answers, usize);
 
-type Answers = Arc<Mutex<Vec<(usize, Answer)>>>;
-type Answer = Result<Vec<Thread>, String>;
-
+type Answers = Arc<Mutex<Vec<(usize, Stacks)>>>;
 /// Starts to ask for the stacks of those that matter.
 fn ask_for_stacks(seen: &mut [Seen], until: Instant) -> Spies {
-    let mut jobs: Vec<(usize, u32, PathBuf)> = Vec::new();
+    let mut jobs: Vec<(usize, u32, Look)> = Vec::new();
     let mut helpers = 0;
     for (at, it) in seen.iter_mut().enumerate() {
         let is_wanted = it.look.is_python() && !it.process.state.is_dead();
@@ -276,15 +274,8 @@ fn ask_for_stacks(seen: &mut [Seen], until: Instant) -> Spies {
         if !is_wanted || it.kind == Kind::Helper && helpers > HELPERS || jobs.len() >= STACKS {
             continue;
         }
-        let pid = it.process.pid;
-        let command = it.look.command.as_deref();
-        match stacks::find(pid, it.look.program.as_deref(), command) {
-            Some(py_spy) => {
-                it.stacks = Stacks::Failed("py-spy did not return in time".to_owned());
-                jobs.push((at, pid, py_spy));
-            }
-            None => it.stacks = Stacks::NoSpy,
-        }
+        it.stacks = Stacks::Failed("py-spy did not return in time".to_owned());
+        jobs.push((at, it.process.pid, it.look.clone()));
     }
     let count = jobs.len();
     jobs.reverse();
@@ -293,9 +284,9 @@ fn ask_for_stacks(seen: &mut [Seen], until: Instant) -> Spies {
         let (jobs, answers) = (Arc::clone(&jobs), Arc::clone(&answers));
         let work = move || {
             while Instant::now() < until
-                && let Some((at, pid, py_spy)) = lock(&jobs).pop()
+                && let Some((at, pid, look)) = lock(&jobs).pop()
             {
-                let answer = stacks::dump(&py_spy, pid, until);
+                let answer = ask(pid, &look, until);
                 lock(&answers).push((at, answer));
             }
         };
@@ -304,9 +295,19 @@ fn ask_for_stacks(seen: &mut [Seen], until: Instant) -> Spies {
     Spies(answers, count)
 }
 
+/// Asks for the stacks of a process. Where py-spy is may hang as well: on a
+/// network filesystem.
+fn ask(pid: u32, look: &Look, until: Instant) -> Stacks {
+    let command = look.command.as_deref();
+    match stacks::find(pid, look.program.as_deref(), command) {
+        Some(py_spy) => stacks::dump(&py_spy, pid, until).map_or_else(Stacks::Failed, Stacks::Read),
+        None => Stacks::NoSpy,
+    }
+}
+
 impl Spies {
     /// What has come when the time is up.
-    fn gather(&self, until: Instant) -> Vec<(usize, Answer)> {
+    fn gather(&self, until: Instant) -> Vec<(usize, Stacks)> {
         while lock(&self.0).len() < self.1 && Instant::now() < until {
             thread::sleep(PAUSE);
         }
@@ -319,12 +320,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Measures who uses the CPU, and takes the states as they are then.
-fn measure(seen: &mut [Seen], began: Instant, until: Instant) {
+fn measure(seen: &mut [Seen], until: Instant) {
     let before: Vec<Option<Process>> = again(seen);
-    let (from, end) = (
-        Instant::now(),
-        until.min(began.max(Instant::now()) + MEASURED),
-    );
+    let from = Instant::now();
+    let end = until.min(from + MEASURED);
     thread::sleep(end.saturating_duration_since(from));
     let seconds = from.elapsed().as_secs_f64().max(1.0 / TICKS as f64);
     let after = again(seen);

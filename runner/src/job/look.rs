@@ -148,7 +148,19 @@ fn parse_stack(text: &str) -> Vec<String> {
         let name = line.split("] ").nth(1)?.split('+').next()?;
         Some(name.to_owned())
     };
-    text.lines().filter_map(name).collect()
+    // The way in is the same for all.
+    let is_entry = |name: &String| {
+        let entries = [
+            "do_syscall",
+            "entry_SYSCALL",
+            "__x64_sys",
+            "__arm64_sys",
+            "el0",
+        ];
+        entries.iter().any(|entry| name.starts_with(entry))
+    };
+    let names = text.lines().filter_map(name);
+    names.filter(|name| !is_entry(name)).collect()
 }
 
 /// A command line, its words split by zeros, for people.
@@ -385,10 +397,7 @@ mod tests {
         assert_eq!(parse_memory("Name:\tkthread\n"), None);
         let stack =
             "[<0>] rpc_wait_bit_killable+0x1e/0xa0 [sunrpc]\n[<0>] do_syscall_64+0x71/0x280\n";
-        assert_eq!(
-            parse_stack(stack),
-            ["rpc_wait_bit_killable", "do_syscall_64"]
-        );
+        assert_eq!(parse_stack(stack), ["rpc_wait_bit_killable"]);
     }
 
     #[test]

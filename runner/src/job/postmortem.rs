@@ -83,9 +83,9 @@ impl Before {
         }
         self.memory(&mut clues, &mut sentences);
         self.kernel(&mut clues, &mut sentences);
-        self.disks(&mut clues, lines, &mut sentences);
+        let disk_answers = self.disks(&mut clues, lines, &mut sentences);
         let guess = guess::guess(&clues);
-        if clues.signal.is_some_and(dumps_core) {
+        if disk_answers && clues.signal.is_some_and(dumps_core) {
             sentences.extend(self.core());
         }
         if guess == Guess::KilledFromOutside && !self.log.is_readable() {
@@ -124,11 +124,11 @@ impl Before {
     }
 
     fn kernel(&self, clues: &mut guess::Clues, sentences: &mut Vec<String>) {
-        let entries = self.log.entries();
+        let mut entries = self.log.entries();
+        entries.retain(|entry| self.may_be_ours(entry));
         let mut said = BTreeSet::new();
         for entry in &entries {
             match entry {
-                // Numbers differ within containers: any such kill is a clue.
                 Entry::OutOfMemory { .. } => clues.memory_in_log = true,
                 Entry::Xid { number, .. } => clues.gpu |= !matches!(number, 13 | 31 | 43 | 63),
                 Entry::Fault { .. } | Entry::Device(_) => {}
@@ -146,6 +146,18 @@ impl Before {
         }
     }
 
+    /// Whether a kill may have been of the job's. The numbers of processes differ
+    /// within containers, but our own groups count theirs.
+    fn may_be_ours(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::OutOfMemory { pid, by_limit, .. } => {
+                let counted = self.groups.kills_since().is_some();
+                *pid == self.pid || !by_limit || counted || !self.groups.do_count()
+            }
+            _ => true,
+        }
+    }
+
     fn sentence(&self, entry: &Entry) -> String {
         let whose = |pid: &u32| if *pid == self.pid { " (the job)" } else { "" };
         let quote = |text: &str| cut_chars(&clean_line(text), 240).into_owned();
@@ -157,7 +169,7 @@ impl Before {
                 by_limit,
             } => {
                 let had = resident.map_or_else(String::new, |kib| {
-                    format!(", which had {}", size(kib.saturating_mul(1024)))
+                    format!(", which had {},", size(kib.saturating_mul(1024)))
                 });
                 let why = if *by_limit {
                     "its group was at its limit"
@@ -165,7 +177,7 @@ impl Before {
                     "the machine had no memory left"
                 };
                 format!(
-                    "The kernel's log: process {pid}{} ({}){had}, was killed because {why}.",
+                    "The kernel's log: process {pid}{} ({}){had} was killed because {why}.",
                     whose(pid),
                     clean_line(name)
                 )
@@ -184,27 +196,36 @@ impl Before {
         }
     }
 
-    fn disks(&self, clues: &mut guess::Clues, lines: &[String], sentences: &mut Vec<String>) {
+    /// Whether the disks answer at all.
+    fn disks(
+        &self,
+        clues: &mut guess::Clues,
+        lines: &[String],
+        sentences: &mut Vec<String>,
+    ) -> bool {
+        let mut answers = true;
         let shared = PathBuf::from("/dev/shm");
         let folders = [
             Some(self.folder.clone()),
             (clues.signal == Some(7)).then_some(shared),
         ];
         for folder in folders.into_iter().flatten() {
+            let name = folder.display();
             match free(&folder) {
                 Disk::Full(left) => {
                     clues.disk = true;
-                    sentences.push(format!("The disk of {} is full: {left}.", folder.display()));
+                    sentences.push(format!("The disk of {name} is full: {left}."));
                 }
                 Disk::Silent => {
-                    sentences.push(format!("The disk of {} does not answer.", folder.display()))
+                    answers = false;
+                    sentences.push(format!("The disk of {name} does not answer."));
                 }
                 Disk::Fine => {}
             }
         }
-        clues.disk |= lines
-            .iter()
-            .any(|line| line.contains("No space left on device"));
+        let no_space = |line: &String| line.contains("No space left on device");
+        clues.disk |= lines.iter().any(no_space);
+        answers
     }
 
     /// Where the core dump is.

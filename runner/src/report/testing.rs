@@ -119,7 +119,6 @@ pub(super) fn segment(text: &str, rows: u32) -> Segment {
         input: text.into(),
         batches: vec![batch],
         rows: rows + 1,
-        words: Vec::new(),
         metrics: vec![record::Metric {
             name: text.into(),
             source: text.into(),

@@ -1,8 +1,10 @@
 //! What was found as text: first what it comes to, then each process.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::words::{age, capital, count, cut_lines, percent, ranks_named, section, size};
 use super::{Asked, Evidence, Kind, Scene, Seen, Stacks, Whose};
 use crate::alert::{EVIDENCE_BYTES, spans};
 use crate::deliver::text::{clean_line, cut_bytes, cut_chars};
@@ -45,41 +47,13 @@ pub(super) fn compose(scene: &Scene, asked: &Asked<'_>) -> Evidence {
     }
 }
 
-fn section(title: &str, body: &str) -> String {
-    let end = if body.is_empty() || body.ends_with('\n') {
-        ""
-    } else {
-        "\n"
-    };
-    format!("== {title}\n{body}{end}")
-}
-
-/// Whole lines of a text, within so many bytes.
-fn cut_lines(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let (mut kept, total) = (String::new(), text.lines().count());
-    let mut count = 0;
-    for line in text.lines() {
-        if kept.len() + line.len() + 40 > limit {
-            break;
-        }
-        kept += line;
-        kept.push('\n');
-        count += 1;
-    }
-    _ = writeln!(kept, "… {} more lines", total - count);
-    kept
-}
-
 /// What it comes to. The first two sentences are for the alert's message.
 fn summary(scene: &Scene, asked: &Asked<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(places(&scene.seen));
+    lines.extend(stuck(&scene.seen));
     lines.push(counts(scene));
     lines.extend(busy(&scene.seen));
-    lines.extend(stuck(&scene.seen));
     if !scene.gone.is_empty() {
         let mut ranks: Vec<u32> = scene.gone.iter().map(|claim| claim.rank).collect();
         ranks.sort_unstable();
@@ -114,13 +88,6 @@ fn summary(scene: &Scene, asked: &Asked<'_>) -> Vec<String> {
         lines = vec!["No process of the job is there any more.".to_owned()];
     }
     lines
-}
-
-fn ranks_named(ranks: &[u32]) -> String {
-    match ranks {
-        [one] => format!("Rank {one}"),
-        many => format!("Ranks {}", spans(many)),
-    }
 }
 
 /// Where the ranks are, those in the same place together.
@@ -199,10 +166,6 @@ fn doing(seen: &Seen) -> String {
     }
 }
 
-fn percent(part: f64) -> String {
-    format!("{:.0} %", 100.0 * part)
-}
-
 /// How many processes there are, and what they do.
 fn counts(scene: &Scene) -> String {
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
@@ -218,27 +181,19 @@ fn counts(scene: &Scene) -> String {
         *states.entry(state).or_default() += 1;
     }
     let mut states: Vec<(&str, usize)> = states.into_iter().collect();
-    states.sort_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
-    let states: Vec<String> = states
-        .into_iter()
-        .map(|(name, count)| format!("{count} {name}"))
-        .collect();
-    let total = scene.seen.len();
-    let mut text = format!(
-        "{total} {}: {}",
-        if total == 1 { "process" } else { "processes" },
-        states.join(", ")
-    );
+    states.sort_by_key(|&(name, count)| (Reverse(count), name));
+    let states: Vec<String> = match states.as_slice() {
+        [(name, _)] => vec![(*name).to_owned()],
+        many => many
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect(),
+    };
+    let total = count(scene.seen.len(), "process");
+    let mut text = format!("{total}, {}", states.join(", "));
     if helpers > 0 {
-        let are = if helpers == 1 {
-            "is a worker"
-        } else {
-            "are workers"
-        };
-        _ = write!(
-            text,
-            "; {helpers} of them {are} that only help (loading data, for example)"
-        );
+        let helpers = count(helpers, "worker");
+        _ = write!(text, "; {helpers} among them (loading data, for example)");
     }
     if scene.unseen > 0 {
         _ = write!(text, "; {} more were not looked at", scene.unseen);
@@ -264,13 +219,6 @@ fn busy(seen: &[Seen]) -> Option<String> {
         "{} used {cpu} of a core during the look{more}: it computes, or it spins.",
         capital(&name(first))
     ))
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        format!("{}{}", first.to_uppercase(), letters.as_str())
-    })
 }
 
 /// What nobody expects: processes that are stopped, dead, or hang in the kernel.
@@ -404,8 +352,11 @@ fn details<'a>(seen: &Seen, mut earlier: impl Iterator<Item = &'a Seen>) -> Stri
     line(
         "open",
         &format!(
-            "{named} files, {} sockets, {} pipes, {} others",
-            files.sockets, files.pipes, files.others
+            "{}, {}, {}, {} others",
+            count(named, "file"),
+            count(files.sockets, "socket"),
+            count(files.pipes, "pipe"),
+            files.others
         ),
     );
     for file in &files.named {
@@ -477,34 +428,6 @@ fn last_lines(streams: &[(String, Vec<String>)]) -> String {
     cut_lines(&text, 2 * LINES_BYTES)
 }
 
-/// `512 MiB`, `3.2 GiB`.
-pub(in crate::job) fn size(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    let unit = UNITS.iter().find(|(_, unit)| bytes >= *unit);
-    unit.map_or_else(
-        || format!("{bytes} B"),
-        |(name, unit)| {
-            let number = bytes as f64 / *unit as f64;
-            if number < 10.0 {
-                format!("{number:.1} {name}")
-            } else {
-                format!("{number:.0} {name}")
-            }
-        },
-    )
-}
-
-/// `45 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`.
-pub(in crate::job) fn age(seconds: u64) -> String {
-    match (
-        seconds / 86_400,
-        seconds / 3600 % 24,
-        seconds / 60 % 60,
-        seconds % 60,
-    ) {
-        (0, 0, 0, s) => format!("{s} s"),
-        (0, 0, m, s) => format!("{m} min {s} s"),
-        (0, h, m, _) => format!("{h} h {m} min"),
-        (d, h, ..) => format!("{d} d {h} h"),
-    }
-}
+#[cfg(test)]
+#[path = "compose_tests.rs"]
+mod tests;
