@@ -1,0 +1,194 @@
+"""The examples of docs/integrations: each stops when it is asked, saves, and minds nobody else's halt."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "integrations"
+PATIENCE = 120.0  # seconds; a machine under load takes half a minute to import torch
+MANY = "100000"
+
+
+class Example:
+    """A running example, with what it has printed so far."""
+
+    def __init__(self, python, name, work, *arguments, token="this-start", launcher=()):
+        self.work = Path(work)
+        self.control = self.work / "control"
+        self.control.mkdir(exist_ok=True)
+        environment = os.environ | {
+            "RUNWATCH_DIR": str(self.control),
+            "KERAS_BACKEND": "torch",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(EXAMPLES),
+        }
+        environment.pop("RUNWATCH_TOKEN", None)
+        if token:
+            environment["RUNWATCH_TOKEN"] = token
+        self.printed = b""
+        self.process = subprocess.Popen(
+            [python, "-u", *launcher, str(EXAMPLES / f"{name}.py"), *arguments],
+            cwd=work, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def _read(self):
+        while piece := os.read(self.process.stdout.fileno(), 65536):
+            self.printed += piece
+
+    @property
+    def text(self):
+        return self.printed.decode(errors="replace")
+
+    def wait_for(self, what, seen):
+        deadline = time.monotonic() + PATIENCE
+        while not seen():
+            ended = self.process.poll() is not None
+            if ended:
+                self.reader.join()
+                if seen():
+                    return
+            if ended or time.monotonic() > deadline:
+                raise AssertionError(f"no {what}; it printed:\n{self.text[-3000:]}")
+            time.sleep(0.02)
+
+    def wait_for_losses(self, more=3):
+        before = self.text.count("loss")
+        self.wait_for("steps", lambda: self.text.count("loss") >= before + more)
+
+    def halt(self, **lines):
+        """As runwatch writes it: whole, or not at all."""
+        text = "halt: nan_loss\n" + "".join(f"{key}: {value}\n" for key, value in lines.items())
+        new = self.control / ".runwatch-new"
+        new.write_text(text)
+        new.rename(self.control / ".HALT")
+
+    def end(self):
+        """Waits for its end; the exit code."""
+        self.wait_for("end", lambda: self.process.poll() is not None)
+        self.reader.join()
+        return self.process.returncode
+
+
+def stops_and_saves(python, work, name, checkpoint, launcher=()):
+    """It goes on past the halt of another start, and stops at its own; seconds from the halt to the end."""
+    with Example(python, name, work, MANY, launcher=launcher) as example:
+        example.halt(token="another-start", reason="not meant for this one")
+        example.wait_for_losses()
+        example.halt(run="a run", token="this-start", reason="loss is NaN at step 4: for ever")
+        asked = time.monotonic()
+        assert example.end() == 0, example.text[-3000:]
+        took = time.monotonic() - asked
+    assert list(Path(work).glob(checkpoint)), f"no {checkpoint}"
+    return took, example
+
+
+def plain_loop(python, work):
+    took, example = stops_and_saves(python, work, "plain_loop", "checkpoint.pt")
+    stopped = int(re.search(r"stopped after step (\d+): loss is NaN at step 4: for ever", example.text)[1])
+    with Example(python, "plain_loop", work, str(stopped + 3), token="next-start") as example:
+        assert example.end() == 0, example.text[-3000:]
+    assert example.text.startswith(f"step: {stopped + 1} "), "it did not go on where it stopped"
+    return took
+
+
+def plain_loop_without_a_token(python, work):
+    """A sidecar cannot pass a token to a job that runs already: then the time decides."""
+    control = Path(work, "control")
+    control.mkdir()
+    (control / ".HALT").write_text("halt: zero_grad\n")
+    os.utime(control / ".HALT", (1e9, 1e9))
+    with Example(python, "plain_loop", work, MANY, token=None) as example:
+        example.wait_for_losses()
+        example.halt()
+        asked = time.monotonic()
+        assert example.end() == 0, example.text[-3000:]
+    assert ": nan_loss" in example.text, example.text[-3000:]
+    return time.monotonic() - asked
+
+
+def hf_trainer(python, work):
+    return stops_and_saves(python, work, "hf_trainer", "checkpoints/checkpoint-*/model.safetensors")[0]
+
+
+def lightning_callback(python, work):
+    return stops_and_saves(python, work, "lightning_callback", "halted.ckpt")[0]
+
+
+def keras_callback(python, work):
+    return stops_and_saves(python, work, "keras_callback", "halted.keras")[0]
+
+
+def accelerate_loop(python, work):
+    return stops_and_saves(python, work, "accelerate_loop", "checkpoint/model.safetensors")[0]
+
+
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node", "2")
+
+
+def torchrun_ranks(python, work):
+    took, example = stops_and_saves(python, work, "torchrun_ranks", "checkpoint.pt", TORCHRUN)
+    stops = re.findall(r"rank \d stopped after step (\d+)", example.text)
+    assert len(stops) == 2 and len(set(stops)) == 1, f"the ranks stopped after steps {stops}"
+    return took
+
+
+def hf_trainer_on_two_ranks(python, work):
+    return stops_and_saves(python, work, "hf_trainer", "checkpoints/checkpoint-*/model.safetensors", TORCHRUN)[0]
+
+
+def accelerate_on_two_ranks(python, work):
+    return stops_and_saves(python, work, "accelerate_loop", "checkpoint/model.safetensors", TORCHRUN)[0]
+
+
+def signals(python, work):
+    checkpoint = Path(work, "checkpoint.txt")
+    with Example(python, "signals", work, MANY) as example:
+        example.wait_for_losses()
+        example.process.send_signal(signal.SIGUSR1)
+        example.wait_for("checkpoint", checkpoint.exists)
+        saved = int(checkpoint.read_text())
+        example.wait_for_losses()
+        example.process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        assert example.end() == 0, example.text[-3000:]
+    assert int(checkpoint.read_text()) > saved, "SIGTERM saved nothing"
+    return time.monotonic() - asked
+
+
+def stacks(python, work):
+    with Example(python, "stacks", work) as example:
+        example.wait_for_losses(1)
+        asked = time.monotonic()
+        example.process.send_signal(signal.SIGUSR1)
+        example.wait_for("stack", lambda: re.search(r'\(most recent call first\):\n  File ".*stacks.py"', example.text))
+        assert example.process.poll() is None, "it ended"
+    return time.monotonic() - asked
+
+
+def cost(folder):
+    """Microseconds that one look takes, where there is nothing to be seen."""
+    setup = "from runwatch_halt import runwatch_halt"
+    code = f"import timeit; print(min(timeit.repeat('runwatch_halt()', {setup!r}, number=10000, repeat=7)) * 100)"
+    environment = os.environ | {"PYTHONPATH": str(EXAMPLES), "RUNWATCH_DIR": str(folder), "RUNWATCH_TOKEN": "t"}
+    answer = subprocess.run(["python3", "-c", code], env=environment, check=True, capture_output=True, text=True)
+    return float(answer.stdout)
+
+
+ALL = [
+    plain_loop, plain_loop_without_a_token, hf_trainer, hf_trainer_on_two_ranks, lightning_callback,
+    keras_callback, accelerate_loop, accelerate_on_two_ranks, torchrun_ranks, signals, stacks,
+]
