@@ -1,7 +1,5 @@
 """A loop with Accelerate: stops and saves when runwatch asks."""
 
-import sys
-
 from accelerate import Accelerator
 
 from runwatch_halt import runwatch_halt
@@ -20,6 +18,8 @@ def train(accelerator, model, optimizer, training_step, steps):
 
 
 if __name__ == "__main__":
+    import sys
+
     import torch
     from tiny import batch, linear
 

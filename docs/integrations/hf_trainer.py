@@ -1,7 +1,5 @@
 """Hugging Face's Trainer, and TRL's: stops and saves when runwatch asks."""
 
-import sys
-
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -18,7 +16,7 @@ class RunwatchHalt(TrainerCallback):
 
 def on_any_rank(reason, device):
     """Ranks look at slightly different moments; they must stop at the same step."""
-    if not torch.distributed.is_initialized():
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return reason is not None
     halt = torch.tensor(int(reason is not None), device=device)
     torch.distributed.all_reduce(halt, op=torch.distributed.ReduceOp.MAX)
@@ -35,6 +33,8 @@ def trainer(model, data, **arguments):
 
 
 if __name__ == "__main__":
+    import sys
+
     from tiny import Tokens, gpt2
 
     steps = int(sys.argv[1])

@@ -1,7 +1,5 @@
 """Keras: stops and saves when runwatch asks."""
 
-import sys
-
 import keras
 
 from runwatch_halt import runwatch_halt
@@ -23,6 +21,8 @@ def fit(model, *data, **arguments):
 
 
 if __name__ == "__main__":
+    import sys
+
     import numpy
 
     steps = int(sys.argv[1])

@@ -1,7 +1,5 @@
 """Lightning: stops and saves when runwatch asks."""
 
-import sys
-
 import lightning
 
 from runwatch_halt import runwatch_halt
@@ -23,6 +21,8 @@ def trainer(**arguments):
 
 
 if __name__ == "__main__":
+    import sys
+
     import torch
     from tiny import batch, linear
 

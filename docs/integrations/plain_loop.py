@@ -1,7 +1,6 @@
 """A plain PyTorch loop that stops when runwatch asks, and goes on where it stopped."""
 
 import os
-import sys
 
 import torch
 
@@ -38,6 +37,8 @@ def load(model, optimizer):
 
 
 if __name__ == "__main__":
+    import sys
+
     from tiny import linear, training_step
 
     model = linear()

@@ -10,7 +10,7 @@ def runwatch_halt():
     try:
         written = os.stat(FILE).st_mtime
         with open(FILE, encoding="utf-8", errors="replace") as file:
-            said = dict(line.rstrip().split(": ", 1) for line in file if ": " in line)
+            said = dict(line.rstrip("\n").split(": ", 1) for line in file if ": " in line)
     except OSError:  # there is no such file
         return None
     token = os.environ.get("RUNWATCH_TOKEN")

@@ -1,7 +1,6 @@
 """Several ranks under torchrun: all stop at the same step, and nobody waits for the others in vain."""
 
 import os
-import sys
 
 import torch
 import torch.distributed as dist
@@ -32,6 +31,8 @@ def train(model, optimizer, training_step, steps):
 
 
 if __name__ == "__main__":
+    import sys
+
     from tiny import linear, training_step
 
     dist.init_process_group("gloo")

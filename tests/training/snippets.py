@@ -179,16 +179,44 @@ def stacks(python, work):
     return time.monotonic() - asked
 
 
+ODD = [b"", b"\n", b": \n", b"halt: \n", b"reason: \ntoken: t\n", b"\xff\xfe\0", b"halt", b"a: b: c\r\ntoken: t"]
+
+
+def odd_files(python, work):
+    """Whatever stands in the file, looking at it does no harm."""
+    code = "from runwatch_halt import runwatch_halt; print(runwatch_halt())"
+    for token, expected in (("t", 2), (None, len(ODD))):
+        meant = 0
+        for text in ODD:
+            Path(work, ".HALT").write_bytes(text)
+            os.utime(Path(work, ".HALT"), (4e9, 4e9))
+            meant += look(code, work, token) != "None"
+        assert meant == expected, f"{meant} of {len(ODD)} files counted with the token {token}"
+    Path(work, ".HALT").unlink()
+    Path(work, ".HALT").mkdir()
+    assert look(code, work, None) == "None"
+    assert look(code, None, None) == "None"
+    return None
+
+
+def look(code, folder, token):
+    """What this code prints beside the helper."""
+    names = {"RUNWATCH_DIR": folder, "RUNWATCH_TOKEN": token}
+    environment = {key: value for key, value in os.environ.items() if key not in names} | {"PYTHONPATH": str(EXAMPLES)}
+    environment |= {key: str(value) for key, value in names.items() if value}
+    ran = subprocess.run(["python3", "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
 def cost(folder):
     """Microseconds that one look takes, where there is nothing to be seen."""
     setup = "from runwatch_halt import runwatch_halt"
     code = f"import timeit; print(min(timeit.repeat('runwatch_halt()', {setup!r}, number=10000, repeat=7)) * 100)"
-    environment = os.environ | {"PYTHONPATH": str(EXAMPLES), "RUNWATCH_DIR": str(folder), "RUNWATCH_TOKEN": "t"}
-    answer = subprocess.run(["python3", "-c", code], env=environment, check=True, capture_output=True, text=True)
-    return float(answer.stdout)
+    return float(look(code, folder, "t"))
 
 
 ALL = [
-    plain_loop, plain_loop_without_a_token, hf_trainer, hf_trainer_on_two_ranks, lightning_callback,
+    odd_files, plain_loop, plain_loop_without_a_token, hf_trainer, hf_trainer_on_two_ranks, lightning_callback,
     keras_callback, accelerate_loop, accelerate_on_two_ranks, torchrun_ranks, signals, stacks,
 ]
