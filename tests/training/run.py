@@ -3,10 +3,10 @@
     run.py --runwatch PATH --python PYTHON [--pipe] [NAME…]
 
 PYTHON has torch, transformers, trl, accelerate, lightning and keras. First come
-the examples of docs/integrations, which runwatch itself is not needed for; then
-the scenarios of scenarios.py, each a tiny job, with the time from the cause of
-the trouble to its alert and to the job's end. `--pipe` only looks whether they
-are caught, by `job | runwatch`. NAMEs choose some.
+the examples of docs/integrations, in a training and for schedulers and
+containers; then the scenarios of scenarios.py, each a tiny job, with the time
+from the cause of the trouble to its alert and to the job's end. `--pipe` only
+looks whether they are caught, by `job | runwatch`. NAMEs choose some.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import time
 import traceback
 from pathlib import Path
 
+import places
 import scenarios
 import snippets
 from watched import watch
@@ -29,13 +30,16 @@ def main():
     parser.add_argument("--pipe", action="store_true")
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
-    known = {example.__name__ for example in snippets.ALL} | {scenario.name for scenario in scenarios.ALL}
+    known = {example.__name__ for example in (*snippets.ALL, *places.ALL)}
+    known |= {scenario.name for scenario in scenarios.ALL}
     if unknown := set(options.names) - known:
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
     chosen = set(options.names) or known
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
-    run_examples(options, chosen, counts)
-    run_scenarios(options, chosen, counts)
+    with tempfile.TemporaryDirectory(prefix="runwatch-cache-") as cache:
+        warm_up(options.runwatch, cache)
+        run_examples(options, chosen, cache, counts)
+        run_scenarios(options, chosen, cache, counts)
     verdict = "FAILED" if counts["FAILED"] else "ok"
     print(f"test result: {verdict}. {counts['ok']} passed; {counts['FAILED']} failed; {counts['skipped']} ignored;")
     return 1 if counts["FAILED"] or not counts["ok"] else 0
@@ -50,19 +54,22 @@ def seconds(value):
     return "-" if value is None else f"{value:.2f} s"
 
 
-def run_examples(options, chosen, counts):
+def run_examples(options, chosen, cache, counts):
     """Each in a folder of its own."""
-    wanted = [example for example in snippets.ALL if example.__name__ in chosen]
-    if not wanted:
-        return
+    examples = {it: (options.python,) for it in snippets.ALL}
+    if not options.pipe:
+        examples |= {it: (options.runwatch, options.python, cache) for it in places.ALL}
     row("example", "", "", "to stop", "", "all in")
-    for example in wanted:
+    for example, arguments in [(it, about) for it, about in examples.items() if it.__name__ in chosen]:
         began = time.monotonic()
+        took, wrong = None, ""
         with tempfile.TemporaryDirectory(prefix="runwatch-example-") as work:
             try:
-                verdict, took, wrong = "ok", example(options.python, work), ""
-            except AssertionError:
-                verdict, took, wrong = "FAILED", None, traceback.format_exc()
+                verdict, took = "ok", example(*arguments, work)
+            except places.Skipped as skipped:
+                verdict, wrong = "skipped", f"  {skipped}"
+            except Exception:
+                verdict, wrong = "FAILED", traceback.format_exc()
         counts[verdict] += 1
         row(example.__name__, "", "", seconds(took), verdict, f"{time.monotonic() - began:.0f} s")
         if wrong:
@@ -71,31 +78,26 @@ def run_examples(options, chosen, counts):
         print(f"a look for the halt file: {snippets.cost(folder):.1f} µs\n", flush=True)
 
 
-def run_scenarios(options, chosen, counts):
-    wanted = [scenario for scenario in scenarios.ALL if scenario.name in chosen]
-    if not wanted:
-        return
+def run_scenarios(options, chosen, cache, counts):
     row("scenario", "caught by", "to alert", "to stop", "how it ended", "all in")
-    with tempfile.TemporaryDirectory(prefix="runwatch-cache-") as cache:
-        warm_up(options.runwatch, cache)
-        for scenario in wanted:
-            began = time.monotonic()
-            if options.pipe and not scenario.by_pipe:
-                counts["skipped"] += 1
-                row(scenario.name, "skipped: its output does not say it")
-                continue
-            outcome = watch(scenario, options.runwatch, options.python, cache, options.pipe)
-            took = f"{time.monotonic() - began:.0f} s"
-            if outcome.skipped:
-                counts["skipped"] += 1
-                row(scenario.name, f"skipped: {outcome.skipped}")
-                continue
-            verdict = "FAILED" if outcome.problems else "ok"
-            counts[verdict] += 1
-            row(scenario.name, outcome.caught_by or "-", seconds(outcome.alert), seconds(outcome.stop),
-                outcome.how or "-", took, verdict)
-            if outcome.problems:
-                print("  " + "\n  ".join(outcome.problems), flush=True)
+    for scenario in [it for it in scenarios.ALL if it.name in chosen]:
+        began = time.monotonic()
+        if options.pipe and not scenario.by_pipe:
+            counts["skipped"] += 1
+            row(scenario.name, "skipped: its output does not say it")
+            continue
+        outcome = watch(scenario, options.runwatch, options.python, cache, options.pipe)
+        took = f"{time.monotonic() - began:.0f} s"
+        if outcome.skipped:
+            counts["skipped"] += 1
+            row(scenario.name, f"skipped: {outcome.skipped}")
+            continue
+        verdict = "FAILED" if outcome.problems else "ok"
+        counts[verdict] += 1
+        row(scenario.name, outcome.caught_by or "-", seconds(outcome.alert), seconds(outcome.stop),
+            outcome.how or "-", took, verdict)
+        if outcome.problems:
+            print("  " + "\n  ".join(outcome.problems), flush=True)
 
 
 def warm_up(runwatch, cache):

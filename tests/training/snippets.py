@@ -4,21 +4,20 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 from pathlib import Path
 
+from running import Running
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "integrations"
-PATIENCE = 120.0  # seconds; a machine under load takes half a minute to import torch
 MANY = "100000"
 
 
-class Example:
-    """A running example, with what it has printed so far."""
+class Example(Running):
+    """A running example, under no runwatch: the test plays its part."""
 
     def __init__(self, python, name, work, *arguments, token="this-start", launcher=()):
-        self.work = Path(work)
-        self.control = self.work / "control"
+        self.control = Path(work, "control")
         self.control.mkdir(exist_ok=True)
         environment = os.environ | {
             "RUNWATCH_DIR": str(self.control),
@@ -29,45 +28,7 @@ class Example:
         environment.pop("RUNWATCH_TOKEN", None)
         if token:
             environment["RUNWATCH_TOKEN"] = token
-        self.printed = b""
-        self.process = subprocess.Popen(
-            [python, "-u", *launcher, str(EXAMPLES / f"{name}.py"), *arguments],
-            cwd=work, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-    def _read(self):
-        while piece := os.read(self.process.stdout.fileno(), 65536):
-            self.printed += piece
-
-    @property
-    def text(self):
-        return self.printed.decode(errors="replace")
-
-    def wait_for(self, what, seen):
-        deadline = time.monotonic() + PATIENCE
-        while not seen():
-            ended = self.process.poll() is not None
-            if ended:
-                self.reader.join()
-                if seen():
-                    return
-            if ended or time.monotonic() > deadline:
-                raise AssertionError(f"no {what}; it printed:\n{self.text[-3000:]}")
-            time.sleep(0.02)
-
-    def wait_for_losses(self, more=3):
-        before = self.text.count("loss")
-        self.wait_for("steps", lambda: self.text.count("loss") >= before + more)
+        super().__init__([python, "-u", *launcher, str(EXAMPLES / f"{name}.py"), *arguments], work, environment)
 
     def halt(self, **lines):
         """As runwatch writes it: whole, or not at all."""
@@ -75,12 +36,6 @@ class Example:
         new = self.control / ".runwatch-new"
         new.write_text(text)
         new.rename(self.control / ".HALT")
-
-    def end(self):
-        """Waits for its end; the exit code."""
-        self.wait_for("end", lambda: self.process.poll() is not None)
-        self.reader.join()
-        return self.process.returncode
 
 
 def stops_and_saves(python, work, name, checkpoint, launcher=()):
