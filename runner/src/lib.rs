@@ -16,7 +16,9 @@ mod digest;
 pub mod downsample;
 pub mod evaluate;
 pub mod exit;
+pub mod halt;
 pub mod input;
+pub mod job;
 pub mod judge;
 pub mod ledger;
 pub mod load;
@@ -26,6 +28,7 @@ pub mod pipeline;
 mod recent;
 pub mod record;
 pub mod report;
+pub mod restart;
 pub mod sandbox;
 pub mod secret;
 #[cfg(feature = "network")]

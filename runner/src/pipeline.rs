@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::Interests;
 use crate::detect::{Account, Detect, Event, Failure, Next, What};
-use crate::judge::{HOST_DETECTOR, Judge, Seen, Suppressed};
+use crate::judge::{Episodes, HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
 use crate::recent::Tails;
 use crate::record::{NO_RANK, Run, RunBatch, RunId, Segment};
@@ -72,6 +72,12 @@ impl Pipeline {
         self.detect.names()
     }
 
+    /// From now on numbers episodes after those of earlier watches; see
+    /// [`Judge::number_after`].
+    pub fn number_after(&mut self, earlier: Episodes) {
+        self.judge.number_after(earlier);
+    }
+
     /// From now on remembers what was suppressed, for [`Pipeline::take_muted`].
     pub fn keep_muted(&mut self) {
         self.judge.keep_muted();
@@ -86,6 +92,12 @@ impl Pipeline {
     #[must_use]
     pub fn runs(&self) -> &[Run] {
         &self.runs
+    }
+
+    /// The furthest step of all runs.
+    #[must_use]
+    pub fn last_step(&self) -> Option<i64> {
+        self.ends.iter().flatten().map(|end| end.step).max()
     }
 
     /// What was suppressed so far.

@@ -7,6 +7,7 @@
 mod fixture;
 
 mod airgap;
+mod attempts;
 mod chunks;
 mod commands;
 mod decode;

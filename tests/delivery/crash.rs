@@ -73,8 +73,8 @@ fn start_and_kill(place: &Place, number: u64, log: &str, chance: &mut Chance, ur
     let mut command = place.command("--quiet --run x");
     urls.set(&mut command, number);
     // Either the whole log, whose end it lives to see or not, or a part of it,
-    // and it waits for more.
-    let whole = chance.below(2) == 0;
+    // and it waits for more; not of a job that has ended, which would be another.
+    let whole = chance.below(2) == 0 || has_ended(place);
     if whole {
         command.stdin(File::open(place.path("log")).unwrap());
     }
@@ -91,6 +91,11 @@ fn start_and_kill(place: &Place, number: u64, log: &str, chance: &mut Chance, ur
     thread::sleep(Duration::from_millis(chance.below(LIFE)));
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+fn has_ended(place: &Place) -> bool {
+    place.path("ledger.sqlite").exists()
+        && place.ledger().episodes("default", "two", true).unwrap() > 0
 }
 
 /// Where the sinks send to: the path says which sink of which start it was.

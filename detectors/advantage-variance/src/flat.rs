@@ -74,6 +74,7 @@ impl Line {
     /// Looks at the next value.
     pub(super) fn look(&mut self, set: &Settings, step: i64, value: f64) -> Seen {
         if !value.is_finite() {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         if self.progress.advance(step) == Move::Resumed {

@@ -215,6 +215,7 @@ impl Role {
 #[derive(Default)]
 struct Rewards {
     first: Option<Point>,
+    /// Of those that are finite.
     count: usize,
     least: f64,
     most: f64,
@@ -222,23 +223,27 @@ struct Rewards {
 
 impl Rewards {
     fn take(&mut self, point: Point) {
+        self.first = self.first.or(Some(point));
         if !point.value.is_finite() {
             return;
         }
-        if self.first.is_none() {
+        if self.count == 0 {
             (self.least, self.most) = (point.value, point.value);
         }
-        self.first = self.first.or(Some(point));
         self.count += 1;
         self.least = self.least.min(point.value);
         self.most = self.most.max(point.value);
     }
 
-    /// How far they are apart: 0 where their deviation is. Of one there is none.
+    /// How far they are apart: 0 where their deviation is. Of one there is none,
+    /// and it is NaN where none is finite.
     fn spread(&self) -> Option<Point> {
-        let value = self.most - self.least;
-        let point = self.first.filter(|_| self.count > 1)?;
-        Some(Point { value, ..point })
+        let value = match self.count {
+            0 => f64::NAN,
+            1 => return None,
+            _ => self.most - self.least,
+        };
+        self.first.map(|point| Point { value, ..point })
     }
 }
 

@@ -79,6 +79,7 @@ impl Spread {
     /// Looks at the next value; there may be an end and a beginning in it.
     pub(super) fn look(&mut self, set: &Settings, step: i64, value: f64) -> [Option<Seen>; 2] {
         if !value.is_finite() || value < 0.0 {
+            self.progress.pass(step);
             return [None, None];
         }
         if self.progress.advance(step) == Move::Resumed {

@@ -170,6 +170,22 @@ fn rlwatch_compares_with_the_mean_and_is_strict() {
     );
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let mut values = healthy(300);
+    values[200..].fill(0.0);
+    let group =
+        |(step, spread): (i64, &f64)| Row::new(step, &[("rewards", 0.0), ("rewards", *spread)]);
+    for rows in [
+        rows("advantage_std", &values),
+        rows("reward_std", &values),
+        (0..).zip(&values).map(group).collect(),
+    ] {
+        let harness = Harness::<AdvantageVariance>::new().unwrap();
+        harness.assert_not_blinded(&rows, 205, f64::NAN);
+    }
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

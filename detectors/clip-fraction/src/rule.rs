@@ -81,6 +81,7 @@ impl Watch {
     pub fn look(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
         // Beyond 0 and 1 it is no fraction, but perhaps a percentage.
         if !(0.0..=1.0).contains(&value) {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         if self.progress.advance(step) == Move::Resumed {

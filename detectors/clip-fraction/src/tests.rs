@@ -81,6 +81,15 @@ fn limits_must_be_in_order() {
     assert!(Harness::<ClipFraction>::with(parameters).is_err());
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let values = repeated(&[(0.1, 50), (0.4, 20)]);
+    for odd in [f64::NAN, 70.0] {
+        let harness = Harness::<ClipFraction>::new().unwrap();
+        harness.assert_not_blinded(&rows("clip_fraction", &values), 52, odd);
+    }
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -123,7 +123,11 @@ impl DataStall {
         let Self { settings, state } = self;
         let watch = state.watches.of_rank(point.rank, Watch::default);
         let clock = watch.clock(point.step, point.time);
-        let share = rule::share(data, row.step.or(row.time).or(clock)?)?;
+        let step = row.step.or(row.time).or(clock);
+        let Some(share) = step.and_then(|step| rule::share(data, step)) else {
+            watch.pass(point.step);
+            return None;
+        };
         match watch.look(settings, point.step, share) {
             Seen::Nothing => None,
             Seen::Stall(stall) => {

@@ -131,6 +131,11 @@ impl Watch {
         (steps > 0).then(|| (time - last_time) / steps as f64)
     }
 
+    /// Looks at a row of which the share is not known.
+    pub fn pass(&mut self, step: i64) {
+        self.progress.pass(step);
+    }
+
     /// Looks at the next row's share.
     pub fn look(&mut self, settings: &Settings, step: i64, share: f64) -> Seen {
         if self.progress.advance(step) == Move::Resumed {

@@ -130,6 +130,13 @@ fn parameters_that_contradict_each_other_are_refused() {
     assert!(Harness::<DataStall>::with(parameters).is_err());
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let values = phases(&[(100, 0.05), (100, 0.4)]);
+    let harness = Harness::<DataStall>::new().unwrap();
+    harness.assert_not_blinded(&shares(&values), 105, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -174,6 +174,12 @@ fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let harness = Harness::<Divergence>::new().unwrap();
+    harness.assert_not_blinded(&rows("loss", &drifting(0.5, 1800)), 1200, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

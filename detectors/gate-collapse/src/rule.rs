@@ -128,6 +128,7 @@ impl Watch {
     /// Looks at the next value.
     pub fn look(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
         if !value.is_finite() {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         if self.progress.advance(step) == Move::Resumed && self.went_back() {

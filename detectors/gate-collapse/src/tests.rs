@@ -120,6 +120,13 @@ fn parameters_that_contradict_each_other_are_refused() {
     assert!(Harness::<GateCollapse>::with(parameters).is_err());
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let values = values(60, 0.9, 0.15, 20..30);
+    let harness = Harness::<GateCollapse>::new().unwrap();
+    harness.assert_not_blinded(&rows("gate_entropy_mean", &values), 22, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -167,6 +167,7 @@ impl Watch {
     ) -> (Option<Zero>, Option<Explosion>) {
         // A norm is not negative: that is a mark for "not computed".
         if !value.is_finite() || value < 0.0 {
+            self.progress.pass(step);
             return (None, None);
         }
         let mut over = None;

@@ -251,6 +251,16 @@ fn any_values() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(piece, 1..10).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let mut values = healthy(200);
+    values[100] = 40.0;
+    for odd in [f64::NAN, f64::INFINITY, -1.0] {
+        let harness = Harness::<GradNorm>::new().unwrap();
+        harness.assert_not_blinded(&rows("grad_norm", &values), 100, odd);
+    }
+}
+
 proptest! {
     #[test]
     fn the_fast_way_finds_what_the_plain_way_finds(values in any_values()) {

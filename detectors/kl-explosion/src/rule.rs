@@ -176,6 +176,7 @@ impl Watch {
     #[inline(never)]
     fn look_closely(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
         if !value.is_finite() {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         let mut over = Seen::Nothing;

@@ -192,6 +192,14 @@ fn rlwatch_is_blinded_by_nan_and_repeats_itself() {
     assert_eq!(play_rlwatch(rlwatch(), &spikes), []);
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let mut values = healthy(0.02, 400);
+    values[20..30].fill(0.9);
+    let harness = Harness::<KlExplosion>::new().unwrap();
+    harness.assert_not_blinded(&rows("kl", &values), 15, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -138,6 +138,7 @@ impl Watch {
         rewards: &Rewards,
     ) -> Seen {
         if !(value.is_finite() && value >= 0.0) {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         let limit = |base: f64| settings.growth * base;
@@ -163,6 +164,7 @@ impl Watch {
     /// Looks at the next share of answers that were cut off.
     pub fn clipped(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
         if !(0.0..=1.0).contains(&value) {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         let limit = |base: f64| settings.clipped.max(base + CLIPPED_RISE);

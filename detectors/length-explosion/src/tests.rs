@@ -119,6 +119,13 @@ fn answers_that_are_cut_off() {
     assert_eq!(play(&of(&|_| f64::NAN)), []);
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let rows = run(400, grows, None);
+    let harness = Harness::<LengthExplosion>::new().unwrap();
+    harness.assert_not_blinded(&rows, 120, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

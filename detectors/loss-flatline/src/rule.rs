@@ -78,6 +78,7 @@ impl Watch {
     #[inline]
     pub fn look(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
         if !value.is_finite() {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         let equal = self.last == Some(value);

@@ -128,6 +128,14 @@ fn policy_losses_may_be_zero() {
     assert_eq!(play(&rows), []);
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let mut values = printed(2.2, 0.02, 4, 500);
+    values[300..400].fill(2.1875);
+    let harness = Harness::<LossFlatline>::new().unwrap();
+    harness.assert_not_blinded(&rows("loss", &values), 310, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -277,6 +277,14 @@ fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let mut values = healthy(300);
+    values[200..204].copy_from_slice(&[2.60, 5.10, 4.0, 3.0]);
+    let harness = Harness::<LossSpike>::new().unwrap();
+    harness.assert_not_blinded(&rows("loss", &values), 201, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn the_fast_way_finds_what_the_plain_way_finds(rows in any_rows()) {

@@ -90,6 +90,7 @@ impl Watch {
     #[inline]
     pub fn look(&mut self, settings: &Settings, step: i64, value: f64, news: &mut Vec<News>) {
         if !value.is_finite() || value == NOT_SET {
+            self.progress.pass(step);
             return;
         }
         if !self.progress.goes_on(step) && self.progress.advance(step) == Move::Resumed {

@@ -150,6 +150,15 @@ fn nan_is_left_out_and_a_resume_starts_again() {
     );
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let mut values = [3e-4; 300];
+    values[200..].fill(-1e-4);
+    values[150..160].fill(3e-2);
+    let harness = Harness::<LrSchedule>::new().unwrap();
+    harness.assert_not_blinded(&rows("lr", &values), 150, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -96,6 +96,7 @@ impl Watch {
     pub fn look(&mut self, settings: &Settings, step: i64, time: f64, value: f64) -> Seen {
         self.latest = 0.0;
         if !value.is_finite() {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         if !self.progress.goes_on(step) && self.progress.advance(step) == Move::Resumed {

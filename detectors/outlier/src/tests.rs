@@ -326,6 +326,13 @@ fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let mut values = noisy(2000);
+    values[1500..1510].fill(500.0);
+    watching().assert_not_blinded(&rows("queue", &values), 1500, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn scores_are_between_0_and_1(rows in any_rows()) {

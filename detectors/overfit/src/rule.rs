@@ -57,7 +57,13 @@ impl Train {
     /// Takes a training loss in.
     #[inline]
     pub fn take(&mut self, series: u32, step: i64, value: f64) {
-        if !value.is_finite() || *self.series.get_or_insert(series) != series {
+        if !value.is_finite() {
+            if self.series == Some(series) {
+                self.progress.pass(step);
+            }
+            return;
+        }
+        if *self.series.get_or_insert(series) != series {
             return;
         }
         if !self.progress.goes_on(step) && self.progress.advance(step) == Move::Resumed {
@@ -161,9 +167,14 @@ impl Watch {
     /// run resumed while it was overfitting. An evaluation may print a value per
     /// batch; it ends with the next training loss.
     pub fn take(&mut self, step: i64, value: f64, train: Option<f64>) -> bool {
-        // A ratio of losses that are not positive says nothing, and a progress
-        // bar repeats the last evaluation until the next.
-        if !value.is_finite() || value <= 0.0 || self.printed.replace(value) == Some(value) {
+        // A progress bar repeats the last evaluation until the next.
+        let last = self.printed.replace(value).map(f64::to_bits);
+        if last == Some(value.to_bits()) {
+            return false;
+        }
+        // A ratio of losses that are not positive says nothing.
+        if !value.is_finite() || value <= 0.0 {
+            self.progress.pass(step);
             return false;
         }
         let mut resumed_open = false;

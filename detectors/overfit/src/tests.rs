@@ -135,6 +135,15 @@ fn each_rank_is_judged_and_all_share_an_episode() {
     assert_eq!(play(&rows).len(), 1);
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let harness = Harness::<Overfit>::new().unwrap();
+    // The training loss, of which the mean is known by then.
+    harness.assert_not_blinded(&run(&WHISPER, true), 80, f64::NAN);
+    let harness = Harness::<Overfit>::new().unwrap();
+    harness.assert_not_blinded(&run(&WHISPER, true), 62, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -105,6 +105,7 @@ impl Watch {
     #[inline]
     pub fn look(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
         if !value.is_finite() {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         let resumed = !self.progress.goes_on(step) && self.progress.advance(step) == Move::Resumed;

@@ -90,6 +90,13 @@ fn a_resume_starts_again() {
     assert_eq!(findings[1].row, 5000);
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let values = noisy(|at| falling(at.min(5000)), 12_000);
+    let harness = Harness::<Plateau>::new().unwrap();
+    harness.assert_not_blinded(&rows("loss", &values), 6000, f64::NAN);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]

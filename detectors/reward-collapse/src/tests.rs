@@ -141,6 +141,13 @@ fn ranks_are_one_alert() {
     assert_eq!(brief(&play(&rows)), ["warning"]);
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let values = path(1, 2.0, &[(50, 0.0), (300, 100.0), (50, 30.0), (100, 30.0)]);
+    let harness = Harness::<RewardCollapse>::new().unwrap();
+    harness.assert_not_blinded(&rows("reward_mean", &values), 350, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

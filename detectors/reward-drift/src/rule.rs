@@ -180,6 +180,7 @@ impl Watch {
     /// Looks at the next mean reward.
     pub fn look(&mut self, settings: &Settings, step: i64, value: f64) -> Seen {
         if !value.is_finite() {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         let mut seen = Seen::Nothing;

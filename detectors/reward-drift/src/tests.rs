@@ -161,6 +161,13 @@ fn rlwatch_counts_rises_and_falls_without_a_break() {
     assert_eq!(play_rlwatch(&values), [(98, "up".to_owned())]);
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let values = falling(averaged(20.0, 1, 2000), 15.0, 300.0);
+    let harness = Harness::<RewardDrift>::new().unwrap();
+    harness.assert_not_blinded(&rows("reward_mean", &values), 1500, f64::NAN);
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -191,6 +191,8 @@ pub struct Progress {
     last: Option<i64>,
     /// The usual stride: the largest one of late.
     stride: i64,
+    /// Whether no row of the last step had a value to look at.
+    blank: bool,
 }
 
 /// Knows whether a log begins in the middle of its run: at step 1000 or later,
@@ -252,6 +254,7 @@ impl Progress {
         let usual = stride > 0 && self.stride > 0 && !self.is_jump(stride);
         if usual {
             self.last = Some(step);
+            self.blank = false;
             self.stride = stride.max(self.stride - self.stride / 8);
         }
         usual
@@ -260,20 +263,37 @@ impl Progress {
     /// Looks at the next step.
     #[inline]
     pub fn advance(&mut self, step: i64) -> Move {
+        let blank = std::mem::take(&mut self.blank);
         let Some(last) = self.last.replace(step) else {
             return Move::On;
         };
         let stride = step.saturating_sub(last);
         if stride <= 0 {
-            return if stride == 0 {
-                Move::Same
-            } else {
-                Move::Resumed
+            return match stride {
+                0 if blank => Move::On,
+                0 => Move::Same,
+                _ => Move::Resumed,
             };
         }
         let jumped = self.stride > 0 && self.is_jump(stride);
         self.stride = stride.max(self.stride - self.stride / 8);
         if jumped { Move::Resumed } else { Move::On }
+    }
+
+    /// Looks at the step of a row whose value says nothing, such as NaN, lest
+    /// many of them look like a jump. A resume is left to the next value, at
+    /// which [`advance`](Self::advance) tells it.
+    pub fn pass(&mut self, step: i64) {
+        let mut next = *self;
+        match next.advance(step) {
+            Move::On => {
+                *self = Self {
+                    blank: true,
+                    ..next
+                }
+            }
+            Move::Same | Move::Resumed => {}
+        }
     }
 
     // No `saturating_mul`: WebAssembly has no instruction for it, and this is
@@ -287,6 +307,28 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_without_a_value_are_no_jump_and_hide_no_resume() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.advance(1), Move::On);
+        assert_eq!(progress.advance(2), Move::On);
+        (3..=50).for_each(|step| progress.pass(step));
+        assert_eq!(
+            progress.advance(50),
+            Move::On,
+            "the first value of its step"
+        );
+        progress.pass(50);
+        assert_eq!(progress.advance(50), Move::Same);
+        (10..20).for_each(|step| progress.pass(step));
+        assert_eq!(progress.advance(20), Move::Resumed, "it went back");
+        (1000..1100).for_each(|step| progress.pass(step));
+        assert_eq!(progress.advance(1100), Move::Resumed, "it jumped");
+        progress.pass(1101);
+        assert!(progress.goes_on(1102));
+        assert_eq!(progress.advance(1102), Move::Same);
+    }
 
     #[test]
     fn a_log_begins_in_the_middle_of_a_run_by_steps_and_by_strides() {

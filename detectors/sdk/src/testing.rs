@@ -129,6 +129,41 @@ impl<D: Detector> Harness<D> {
         })
     }
 
+    /// Plays the rows, and plays them with a gap before row `at`: forty rows of
+    /// `odd`, a value that says nothing, such as NaN. Both must find the same.
+    ///
+    /// # Panics
+    /// When they do not, or find nothing.
+    pub fn assert_not_blinded(self, rows: &[Row], at: usize, odd: f64) {
+        const GAP: usize = 40;
+        let (before, after) = rows.split_at(at);
+        let stride = rows[at].step - rows[at - 1].step;
+        let later = |row: &Row, by: usize| Row {
+            step: row.step + by as i64 * stride,
+            ..row.clone()
+        };
+        let blank = |by| {
+            let mut row = later(&rows[at], by);
+            row.metrics.iter_mut().for_each(|(_, value)| *value = odd);
+            row
+        };
+        let mut with_gap = before.to_vec();
+        with_gap.extend((0..GAP).map(blank));
+        with_gap.extend(after.iter().map(|row| later(row, GAP)));
+        let play = |rows: &[Row], gap: u32| -> Vec<_> {
+            let mut harness = Self::with(self.parameters.clone()).expect("as before");
+            let brief = |it: Finding| {
+                let is_after = it.row != NO_ROW && it.row as usize >= at;
+                let row = if is_after { it.row - gap } else { it.row };
+                (row, it.key, it.state, it.severity)
+            };
+            harness.play(rows, 64).into_iter().map(brief).collect()
+        };
+        let expected = play(rows, 0);
+        assert!(!expected.is_empty(), "there must be something to find");
+        assert_eq!(play(&with_gap, GAP as u32), expected, "with a gap of {odd}");
+    }
+
     /// Feeds rows in calls of at most `batch` rows. The rows of the findings
     /// are counted from the first row ever fed.
     pub fn play(&mut self, rows: &[Row], batch: usize) -> Vec<Finding> {

@@ -202,6 +202,7 @@ impl Watch {
         let normal = value > 0.0 && value.is_finite();
         let time = if self.is_rate { 1.0 / value } else { value };
         if !normal || !time.is_finite() {
+            self.progress.pass(step);
             return Seen::Nothing;
         }
         if !self.progress.goes_on(step) && self.progress.advance(step) == Move::Resumed {

@@ -369,6 +369,15 @@ fn state_is_small() {
     assert!(saved < 1024, "{saved}");
 }
 
+#[test]
+fn a_value_that_says_nothing_blinds_nothing() {
+    let level = |at: usize| if at < 200 { 1.0 } else { 1.3 };
+    for odd in [f64::NAN, 0.0] {
+        let harness = Harness::<Throughput>::new().unwrap();
+        harness.assert_not_blinded(&rows("step_time", &times(400, level)), 210, odd);
+    }
+}
+
 proptest! {
     #[test]
     fn neither_batches_nor_restarts_change_what_is_found(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::Outcome;
-use super::live::{Live, Outlets};
+use super::live::{Before, Live, Outlets};
 use super::options::{self, Configured, Shown};
 use super::output::say;
 
@@ -41,6 +41,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         post: None,
         history: None,
         flush: config.delivery.flush,
+        before: Before::Again,
     };
     let mut live = Live::new(decoding, pipeline, outlets)?;
     if !args.shown.quiet {
@@ -59,7 +60,8 @@ pub(super) fn run(args: &Args) -> Outcome {
             std::thread::sleep(PAUSE);
         }
     }
-    let ending = live.finish(args.shown.quiet, true);
+    live.end("completed");
+    let ending = live.close(args.shown.quiet, true);
     if !args.shown.quiet {
         say("runwatch: now yours: python train.py 2>&1 | runwatch");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::Outcome;
-use super::live::{Live, Outlets};
+use super::live::{Before, Live, Outlets};
 use super::options;
 use super::output::say;
 use super::watch::{self, Args};
@@ -34,7 +34,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         let error = anyhow!("standard input cannot be followed");
         return Err(Failure::new(Ending::Usage, error).hint("leave out `--follow -`"));
     }
-    let loaded = args.configured.load()?;
+    let mut loaded = args.configured.load()?;
+    args.halt.apply(&mut loaded.config);
     let config = &loaded.config;
     let quiet = args.shown.quiet;
     let note = |text: &str| {
@@ -43,7 +44,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         }
     };
     let pipeline = options::pipeline(config, 1, true, |text| note(&text))?;
-    let outlets = watch::outlets(args, config)?;
+    let outlets = watch::outlets(args, config, Before::Again)?;
     let interrupted = interrupts()?;
     note(&format!("watching with {}", options::watchers(&pipeline)));
     let mut naming = Naming::with(&config.paths);
@@ -80,9 +81,10 @@ pub(super) fn run(args: &Args) -> Outcome {
             Ok(()) => break,
         }
     }
-    let ending = watched
-        .live
-        .map_or(Ending::Fine, |live| live.finish(quiet, false));
+    let ending = watched.live.map_or(Ending::Fine, |mut live| {
+        live.end("unknown");
+        live.close(quiet, false)
+    });
     Ok(ending.max(Ending::Interrupted))
 }
 

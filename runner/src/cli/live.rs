@@ -5,16 +5,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 
+use super::act::Act;
 use super::delivery;
+use super::options::host;
 use super::output::{count, say, summarize};
-use crate::alert::{Alert, State};
-use crate::decode::{self, Decoder, Stream};
+use crate::alert::{Alert, Finding, Severity, State};
+use crate::decode::{self, Decoder, Stream, Tally};
 use crate::deliver::owner;
 use crate::deliver::post::{Post, wall_clock};
 use crate::deliver::print::{Printer, Spooler};
 use crate::exit::{Ending, Failure};
+use crate::input::last_lines::LastLines;
+use crate::judge::{HOST_DETECTOR, host_alert};
 use crate::ledger::history::{Caps, Recorder};
+use crate::ledger::{Ledger, Muted};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
+use crate::record::{Segment, Text};
 
 /// Where the alerts of a live watch go.
 pub(super) struct Outlets {
@@ -26,10 +32,26 @@ pub(super) struct Outlets {
     pub(super) history: Option<Caps>,
     /// How long all of them may take at the end.
     pub(super) flush: Duration,
+    /// Which alerts of earlier watches of the same run are other alerts.
+    pub(super) before: Before,
+}
+
+/// How a stream stands to what the ledger knows of its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// It can be read again from its beginning, and then makes the same alerts.
+    Again,
+    /// It goes on if the run has not ended; else the run has begun anew.
+    Continued,
+    /// It has never been read before.
+    New,
 }
 
 /// Alerts that may wait for one printer.
 const WAITING: usize = 1024;
+
+/// Last lines of an input that are shown.
+const LAST_LINES: usize = 20;
 
 /// How often the ledger is told what the detectors did, in milliseconds.
 const ACCOUNT: i64 = 5000;
@@ -45,6 +67,14 @@ pub(super) struct Live {
     post: Option<Post>,
     recorder: Option<Recorder>,
     flush: Duration,
+    /// None: alerts are told and nothing else.
+    act: Option<Act>,
+    /// The exception that the job printed last.
+    exception: Option<Text>,
+    /// The fingerprint of the critical trouble that was told last.
+    cause: Option<String>,
+    /// The number of our own last alert.
+    own: u64,
     alerts: Vec<Alert>,
     fired: u64,
     /// When the ledger is told next what the detectors did, in milliseconds
@@ -54,6 +84,9 @@ pub(super) struct Live {
 
 struct Input {
     name: Arc<str>,
+    last_lines: LastLines,
+    /// What was read, once it is over.
+    tally: Option<Tally>,
     run: String,
     rank: Option<u32>,
     /// Of the current input, it is none: the decoder has the real one.
@@ -72,9 +105,11 @@ impl Live {
             post,
             history,
             flush,
+            before,
         } = outlets;
-        if post.is_some() {
+        if let Some(post) = &post {
             pipeline.keep_muted();
+            number_after(&mut pipeline, post, before);
         }
         let no_thread = |what: &'static str| {
             move |error| Failure::new(Ending::Usage, anyhow!("cannot start {what}: {error}"))
@@ -100,6 +135,8 @@ impl Live {
             decoder,
             inputs: vec![Input {
                 name,
+                last_lines: LastLines::default(),
+                tally: None,
                 run,
                 rank,
                 stream,
@@ -110,10 +147,19 @@ impl Live {
             post,
             recorder,
             flush,
+            act: None,
+            exception: None,
+            cause: None,
+            own: 0,
             alerts: Vec::new(),
             fired: 0,
             account: 0,
         })
+    }
+
+    /// From now on acts on alerts, too.
+    pub(super) fn act(&mut self, act: Act) {
+        self.act = Some(act);
     }
 
     /// Watches another input too, whose number is the next one.
@@ -121,6 +167,8 @@ impl Live {
         let stream = self.decoder.stream(name, run, rank);
         self.inputs.push(Input {
             name: name.into(),
+            last_lines: LastLines::default(),
+            tally: None,
             run: run.to_owned(),
             rank,
             stream,
@@ -146,6 +194,11 @@ impl Live {
     /// no reason to wait for a fuller batch.
     pub(super) fn take(&mut self, bytes: &[u8], caught_up: bool) {
         self.decoder.set_now(now());
+        if self.act.is_some()
+            && let Some(input) = self.inputs.get_mut(self.current)
+        {
+            input.last_lines.take(bytes);
+        }
         self.decoder.push(bytes);
         if caught_up || self.decoder.rows() >= SEGMENT_ROWS {
             self.process();
@@ -170,6 +223,7 @@ impl Live {
     pub(super) fn anew(&mut self, quiet: bool) {
         self.decoder.break_off();
         self.process();
+        self.inputs[self.current].last_lines.clear();
         let Input {
             name, run, rank, ..
         } = &self.inputs[self.current];
@@ -184,6 +238,11 @@ impl Live {
         if self.decoder.rows() > 0 {
             self.pipeline.submit(self.decoder.take(), &mut self.alerts);
             let spent = self.pipeline.collect(&mut self.alerts);
+            if let (Some(_), Some(segment)) = (&self.act, &spent)
+                && let Some(exception) = last_exception(segment)
+            {
+                self.exception = Some(exception.clone());
+            }
             let spent = match (&mut self.recorder, spent) {
                 (Some(recorder), Some(segment)) => recorder.record(segment),
                 (_, spent) => spent,
@@ -196,30 +255,102 @@ impl Live {
     }
 
     fn send(&mut self) {
-        let alerts: Vec<Arc<Alert>> = self.alerts.drain(..).map(Arc::new).collect();
-        for alert in &alerts {
-            self.fired += u64::from(alert.state == State::Firing);
-            self.spooler.send(alert);
+        let mut alerts = std::mem::take(&mut self.alerts);
+        if let Some(act) = &mut self.act {
+            alerts = act.gather(alerts, &|| last_lines(&self.inputs), now());
         }
-        let Some(post) = &mut self.post else { return };
+        let muted = self.pipeline.take_muted();
+        self.tell(alerts, &muted);
+        self.go_on_halting();
         let now = wall_clock();
-        post.send(&alerts, &self.pipeline.take_muted(), now);
-        post.tick(now);
-        // What the other sinks are told of one that is broken.
-        let own: Vec<Arc<Alert>> = post
-            .incidents()
-            .iter()
-            .filter_map(delivery::tell)
-            .map(Arc::new)
-            .collect();
-        for alert in &own {
-            self.spooler.send(alert);
+        if let Some(post) = &mut self.post {
+            post.tick(now);
+            // What the other sinks are told of one that is broken.
+            let own = post.incidents().iter().filter_map(delivery::tell).collect();
+            self.tell(own, &[]);
         }
-        post.send(&own, &[], now);
         if now >= self.account {
             self.account = now + ACCOUNT;
             self.note_detectors(now);
         }
+    }
+
+    /// Hands alerts to all ways out, and to the ledger what was muted.
+    fn tell(&mut self, alerts: Vec<Alert>, muted: &[Muted]) {
+        let alerts: Vec<Arc<Alert>> = alerts.into_iter().map(Arc::new).collect();
+        for alert in &alerts {
+            self.fired += u64::from(alert.state == State::Firing);
+            self.spooler.send(alert);
+            self.note_cause(alert);
+            if let Some(act) = &mut self.act {
+                act.consider(alert, now());
+            }
+        }
+        if let Some(post) = &mut self.post {
+            post.send(&alerts, muted, wall_clock());
+        }
+    }
+
+    fn note_cause(&mut self, alert: &Alert) {
+        let is_trouble = alert.state == State::Firing && alert.severity == Severity::Critical;
+        if is_trouble && alert.detector != HOST_DETECTOR {
+            self.cause = Some(alert.fingerprint.clone());
+        }
+    }
+
+    /// Time passes for a halt.
+    fn go_on_halting(&mut self) {
+        let findings = self.act.as_mut().map(|act| act.tick(now()));
+        for finding in findings.unwrap_or_default() {
+            self.say(finding, None);
+        }
+    }
+
+    /// The job is over, and how, to be read on after "the job ended".
+    pub(super) fn job_ended(&mut self, how: &str) {
+        let findings = self.act.as_mut().map(|act| act.ended(how, now()));
+        for finding in findings.unwrap_or_default() {
+            self.say(finding, None);
+        }
+    }
+
+    /// Why the run was or is being halted, if it is.
+    pub(super) fn halted(&self) -> Option<&str> {
+        self.act.as_ref()?.halted()
+    }
+
+    /// Tells something that we know ourselves of the run, with what shows it.
+    /// Does nothing if alerts are only told.
+    pub(super) fn say(&mut self, finding: Finding, evidence: Option<String>) {
+        let Some(act) = &self.act else { return };
+        let run = act.run();
+        let ledger = self.post.as_ref().map(Post::ledger);
+        let earlier = ledger.and_then(|it| it.episodes(&run.project, &run.run, false).ok());
+        let episode = earlier.unwrap_or_default().max(self.own) + 1;
+        let alert = host_alert(run, &host(), now(), episode, finding);
+        self.own = episode;
+        self.tell(vec![Alert { evidence, ..alert }], &[]);
+    }
+
+    /// The trouble that was told last, of the critical ones, by its fingerprint.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The ledger, if there is one.
+    pub(super) fn ledger(&self) -> Option<Arc<Ledger>> {
+        Some(self.post.as_ref()?.ledger().clone())
+    }
+
+    /// The exception that the job printed last, if something is to be done about
+    /// alerts.
+    pub(super) fn exception(&self) -> Option<&Text> {
+        self.exception.as_ref()
+    }
+
+    /// The last lines of each input, under its name.
+    pub(super) fn last_lines(&self) -> Vec<(String, Vec<String>)> {
+        last_lines(&self.inputs)
     }
 
     /// Tells the ledger what the detectors did. That nobody could read it is no
@@ -234,17 +365,24 @@ impl Live {
         _ = ledger.note_detectors(&owner::me(), about, &self.pipeline.accounts(), now);
     }
 
-    /// The streams are over: last words, then the summary.
-    /// `over` says that the runs have ended, too.
-    pub(super) fn finish(mut self, quiet: bool, over: bool) -> Ending {
-        let mut tallies = Vec::new();
+    /// The streams are over: last words of the detectors. `outcome` says how the
+    /// runs ended, in the words of the contract.
+    pub(super) fn end(&mut self, outcome: &'static str) {
         for input in 0..self.inputs.len() {
             self.on(input).decoder.finish();
             self.process();
-            tallies.push((self.inputs[input].name.clone(), self.decoder.tally()));
+            let tally = self.decoder.tally();
+            self.inputs[input].tally = Some(tally);
         }
-        self.pipeline.finish("unknown", &mut self.alerts);
+        self.pipeline.finish(outcome, &mut self.alerts);
         self.send();
+        let held = self.act.as_mut().map(Act::release).unwrap_or_default();
+        self.tell(held, &[]);
+    }
+
+    /// Closes the ways out, then says the summary. `over` says that the runs have
+    /// ended, too.
+    pub(super) fn close(mut self, quiet: bool, over: bool) -> Ending {
         self.note_detectors(wall_clock());
         if let Some((rows, why)) = self.recorder.take().and_then(|it| it.close(over)) {
             let rows = count(rows, "record is", "records are");
@@ -274,8 +412,10 @@ impl Live {
             ending = ending.max(Ending::Detector);
         }
         if !quiet {
-            for (name, tally) in &tallies {
-                summarize(name, tally);
+            for input in &self.inputs {
+                if let Some(tally) = &input.tally {
+                    summarize(&input.name, tally);
+                }
             }
             say(&format!(
                 "runwatch: {}",
@@ -284,6 +424,29 @@ impl Live {
         }
         ending
     }
+}
+
+fn number_after(pipeline: &mut Pipeline, post: &Post, before: Before) {
+    if before == Before::Again {
+        return;
+    }
+    let (ledger, ended) = (post.ledger().clone(), before == Before::Continued);
+    pipeline.number_after(Box::new(move |run| {
+        // A ledger that cannot be read says so where it is written.
+        ledger
+            .episodes(&run.project, &run.run, ended)
+            .unwrap_or_default()
+    }));
+}
+
+fn last_exception(segment: &Segment) -> Option<&Text> {
+    let texts = segment.batches.iter().flat_map(|batch| &batch.texts);
+    texts.rev().find(|text| text.kind == "exception")
+}
+
+fn last_lines(inputs: &[Input]) -> Vec<(String, Vec<String>)> {
+    let lines = |input: &Input| (input.name.to_string(), input.last_lines.lines(LAST_LINES));
+    inputs.iter().map(lines).collect()
 }
 
 /// The wall clock, in seconds since 1970.

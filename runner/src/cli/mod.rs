@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, thin.
 
+mod act;
 pub(crate) mod compare;
 mod config;
 mod decode;
@@ -8,9 +9,11 @@ mod demo;
 mod detector;
 pub(crate) mod diagnose;
 mod evaluate;
+mod exec;
 mod export;
 mod follow;
 mod get;
+mod halt;
 mod import;
 mod json;
 mod list;
@@ -68,6 +71,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Exec(exec::Args),
     Review(review::Args),
     Decode(decode::Args),
     Demo(demo::Args),
@@ -115,6 +119,11 @@ pub fn main() -> u8 {
     };
     let outcome = match cli.command {
         None => watch::run(&cli.watch),
+        // Its exit code is the job's.
+        Some(Command::Exec(args)) => match exec::run(&args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Some(Command::Review(args)) => review::run(&args),
         Some(Command::Decode(args)) => decode::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),

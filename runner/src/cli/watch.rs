@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use clap::Args as ClapArgs;
 
 use super::delivery::Delivering;
-use super::live::{Live, Outlets};
+use super::live::{Before, Live, Outlets};
 use super::options::{self, Configured, Shown};
 use super::output::say;
 use super::{Outcome, follow};
@@ -46,11 +46,13 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Delivery")]
     pub(super) no_history: bool,
     #[command(flatten)]
+    pub(super) halt: super::halt::Halt,
+    #[command(flatten)]
     pub(super) configured: Configured,
 }
 
 /// How often time passes for detectors when nothing comes in.
-const IDLE: Duration = Duration::from_millis(500);
+pub(super) const IDLE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &Args) -> Outcome {
     let closed = args.delivering.close_network();
@@ -98,7 +100,8 @@ fn pass_through(queue: &Queue) {
 }
 
 fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
-    let loaded = args.configured.load()?;
+    let mut loaded = args.configured.load()?;
+    args.halt.apply(&mut loaded.config);
     let config = &loaded.config;
     let quiet = args.shown.quiet;
     let note = |text: String| {
@@ -109,7 +112,7 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     let pipeline = options::pipeline(config, 1, true, note)?;
     let variable = |name: &str| std::env::var(name).ok();
     let decoding = options::decoding(config, "stdin", &run_name(&variable), None, &pipeline);
-    let outlets = outlets(args, config)?;
+    let outlets = outlets(args, config, before())?;
     let mut live = Live::new(decoding, pipeline, outlets)?;
     let interrupted = interrupts(queue)?;
     if !quiet {
@@ -136,7 +139,8 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     }
     // A job that we no longer listen to may go on.
     let over = !interrupted.load(Ordering::Relaxed);
-    let ending = live.finish(quiet, over);
+    live.end("unknown");
+    let ending = live.close(quiet, over);
     Ok(if interrupted.load(Ordering::Relaxed) {
         ending.max(Ending::Interrupted)
     } else {
@@ -156,7 +160,7 @@ const RUN_VARIABLES: &[(&str, &str)] = &[
 
 /// The run of a live stream that names none: what the job's environment calls
 /// it, else the moment it began.
-fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
+pub(super) fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
     RUN_VARIABLES
         .iter()
         .find_map(|(name, before)| {
@@ -166,17 +170,45 @@ fn run_name(variable: &dyn Fn(&str) -> Option<String>) -> String {
         .unwrap_or_else(|| jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string())
 }
 
-pub(super) fn outlets(args: &Args, config: &Config) -> Result<Outlets, Failure> {
+/// A file can be read again; what comes through a pipe has never been before,
+/// unless the watch was ended in the middle of it.
+fn before() -> Before {
+    match passthrough::stdin().and_then(|stdin| stdin.metadata()) {
+        Ok(stdin) if stdin.is_file() => Before::Again,
+        _ => Before::Continued,
+    }
+}
+
+pub(super) fn outlets(args: &Args, config: &Config, before: Before) -> Result<Outlets, Failure> {
+    outlets_of(
+        args.shown,
+        &args.delivering,
+        !args.no_history,
+        config,
+        before,
+    )
+}
+
+/// The ways out of a live watch. With `history` it keeps the metrics, unless
+/// the configuration says otherwise.
+pub(super) fn outlets_of(
+    shown: Shown,
+    delivering: &Delivering,
+    history: bool,
+    config: &Config,
+    before: Before,
+) -> Result<Outlets, Failure> {
     let mut printers = Vec::new();
-    if let Some(form) = args.shown.form(config) {
+    if let Some(form) = shown.form(config) {
         printers.push(options::stderr_console(config, form));
     }
     printers.extend(options::alert_file(config)?);
     Ok(Outlets {
         printers,
-        post: Some(args.delivering.open(config)?),
-        history: (config.history.enable && !args.no_history).then(|| options::caps(config)),
+        post: Some(delivering.open(config)?),
+        history: (config.history.enable && history).then(|| options::caps(config)),
         flush: config.delivery.flush,
+        before,
     })
 }
 

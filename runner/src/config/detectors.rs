@@ -24,6 +24,7 @@ pub const RESERVED: &[&str] = &[
     "memory",
     "timeout",
     "strict-imports",
+    "halt",
 ];
 
 /// Reads `[detector.*]`. `enable` is the list of built-in detectors that are
@@ -147,6 +148,7 @@ fn detector(
     let memory = read.key("memory", &memory());
     let timeout = read.key("timeout", &timeout());
     let strict_imports = read.key("strict-imports", &boolean()).unwrap_or(strict);
+    let halt = read.key("halt", &super::halt::reach());
     let parameters = table
         .iter()
         .filter(|(key, _)| !RESERVED.contains(&key.as_str()))
@@ -166,6 +168,7 @@ fn detector(
         memory,
         timeout,
         strict_imports,
+        halt,
         parameters,
     }
 }

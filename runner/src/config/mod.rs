@@ -13,6 +13,7 @@ mod detectors;
 mod error;
 mod expression;
 mod flags;
+mod halt;
 mod kind;
 mod literal;
 mod load;
@@ -46,6 +47,6 @@ pub(crate) use show::written as toml_value;
 pub use show::{show, template};
 pub use tree::{Node, Value};
 pub use types::{
-    Alerts, Color, Config, Console, Decode, Delivery, Detector, Faults, Given, History, Limits,
-    Sink, Style,
+    Alerts, Color, Config, Console, Decode, Delivery, Detector, Faults, Given, Halt, History,
+    Limits, Restart, Sink, Style,
 };

@@ -14,7 +14,7 @@ use crate::deliver::matcher::{LABELS, Matcher, parse_all};
 use crate::deliver::routes::Route;
 use crate::suggest::did_you_mean;
 
-const ROUTE: [&str; 9] = [
+const ROUTE: [&str; 10] = [
     "name",
     "match",
     "sinks",
@@ -24,6 +24,7 @@ const ROUTE: [&str; 9] = [
     "group-wait",
     "group-interval",
     "repeat",
+    "halt",
 ];
 const INHIBIT: [&str; 3] = ["source", "target", "equal"];
 
@@ -125,6 +126,7 @@ impl Section<'_> {
                 .key("group-interval", &time(0))
                 .unwrap_or(usual.group_interval),
             repeat: self.key("repeat", &time_or_off()).unwrap_or(usual.repeat),
+            halt: self.key("halt", &super::halt::reach()),
         })
     }
 

@@ -114,6 +114,8 @@ pub(super) fn config(
         run_size: reader.get("history", "run-size", &size(MIB..=64 * GIB)),
         total_size: reader.get("history", "total-size", &size(MIB..=1024 * GIB)),
     };
+    let halt = super::halt::halt(reader);
+    let restart = super::halt::restart(reader);
     let file = reader.optional("file", "path", &path(home.clone(), PathBuf::new()));
     let own_path = path(home, file_folder);
     let detectors = super::detectors::read(reader, builtin, enable.as_deref(), strict, &own_path);
@@ -135,6 +137,8 @@ pub(super) fn config(
         labels,
         delivery,
         history,
+        halt,
+        restart,
         console,
         file,
     }

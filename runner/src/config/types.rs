@@ -10,6 +10,7 @@ use crate::decode::Pattern;
 use crate::deliver::inhibit::Rule;
 use crate::deliver::routes::Route;
 use crate::deliver::{Settings, Transport};
+use crate::halt::{By, On, Reach, Usr1};
 
 /// The configuration. `default.toml` says what each setting means.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,10 @@ pub struct Config {
     pub delivery: Delivery,
     /// `[history]`.
     pub history: History,
+    /// `[halt]`: when a run is ended, and how.
+    pub halt: Halt,
+    /// `[restart]`: when a job is started again.
+    pub restart: Restart,
     /// How the console looks.
     pub console: Console,
     /// The file of alerts as JSON lines; none if there is none.
@@ -71,6 +76,8 @@ pub struct Detector {
     pub timeout: Option<Duration>,
     /// Whether it is refused when it asks for what the sandbox denies.
     pub strict_imports: bool,
+    /// How far its critical alerts halt, instead of [`Halt::up_to`].
+    pub halt: Option<Reach>,
     /// The user's parameters, unchecked: [`resolve`](super::resolve) checks
     /// them once the detector has described itself.
     pub parameters: Vec<Given>,
@@ -165,6 +172,48 @@ pub struct History {
     pub run_size: usize,
     /// The most bytes of all runs.
     pub total_size: usize,
+}
+
+/// `[halt]`: when a run is ended, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Halt {
+    /// Which alerts halt their run.
+    pub on: On,
+    /// How far it goes.
+    pub up_to: Reach,
+    /// Whether it is only said.
+    pub dry_run: bool,
+    /// The command that is run first; empty for none.
+    pub hook: Vec<String>,
+    /// How long that may take.
+    pub hook_timeout: Duration,
+    /// How long the job has after the control files.
+    pub file_timeout: Duration,
+    /// Why SIGUSR1 is sent.
+    pub usr1: Usr1,
+    /// How long the job has after it.
+    pub usr1_timeout: Duration,
+    /// How long the job has after SIGTERM.
+    pub term_timeout: Duration,
+    /// Which watcher of a run halts it.
+    pub by: By,
+}
+
+/// `[restart]`: when a job is started again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Restart {
+    /// After it was halted.
+    pub on_halt: bool,
+    /// After it ended by itself, and not well.
+    pub on_crash: bool,
+    /// How often in a row.
+    pub attempts: u32,
+    /// How long to wait before the first; each further one waits twice as long.
+    pub backoff: Duration,
+    /// Steps further than before after which an attempt was of use.
+    pub progress: u64,
+    /// The time within which the same crash does not happen twice.
+    pub window: Duration,
 }
 
 /// A way out for alerts.

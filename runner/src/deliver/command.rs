@@ -18,11 +18,11 @@ const LINGER: Duration = Duration::from_millis(200);
 
 /// How a command ended.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// Its status; none if the time was up and it was killed.
-    pub(super) status: Option<ExitStatus>,
+    pub(crate) status: Option<ExitStatus>,
     /// The end of what it wrote to stdout and stderr.
-    pub(super) output: String,
+    pub(crate) output: String,
 }
 
 /// Runs a command with this on its stdin. It gets a process group of its own,
@@ -31,7 +31,7 @@ pub(super) struct Ended {
 /// # Errors
 ///
 /// If it could not be started.
-pub(super) fn run(mut command: Command, input: Vec<u8>, limit: Duration) -> io::Result<Ended> {
+pub(crate) fn run(mut command: Command, input: Vec<u8>, limit: Duration) -> io::Result<Ended> {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -5,7 +5,7 @@
 //! what it says of it an [`Outcome`].
 
 mod build;
-mod command;
+pub(crate) mod command;
 pub mod compat;
 mod courier;
 pub mod dispatch;

@@ -9,6 +9,7 @@ pub mod archive;
 pub mod compressed;
 pub mod find;
 pub mod follow;
+pub mod last_lines;
 pub mod naming;
 pub mod open;
 pub mod passthrough;

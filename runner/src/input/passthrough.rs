@@ -57,8 +57,9 @@ pub fn start(queue: Arc<Queue>, to_stdout: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Standard input, unbuffered.
 #[cfg(unix)]
-fn stdin() -> io::Result<File> {
+pub(crate) fn stdin() -> io::Result<File> {
     use std::os::fd::AsFd;
     Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
@@ -69,8 +70,9 @@ fn stdout() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
+/// Standard input, unbuffered.
 #[cfg(not(unix))]
-fn stdin() -> io::Result<File> {
+pub(crate) fn stdin() -> io::Result<File> {
     use std::os::windows::io::AsHandle;
     Ok(File::from(io::stdin().as_handle().try_clone_to_owned()?))
 }

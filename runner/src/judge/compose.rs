@@ -106,16 +106,29 @@ impl Letterhead<'_> {
     }
 }
 
-/// An alert of the host about itself at this time (seconds since 1970); the
-/// `ordinal` tells those with the same key apart, from 1.
+/// An alert of the host about what it knows itself, at this time (seconds since
+/// 1970). The `episode` tells those with the same key apart, from 1.
 #[must_use]
-pub fn host_alert(run: &Run, host: &str, time: f64, ordinal: u32, finding: Finding) -> Alert {
+pub fn host_alert(run: &Run, host: &str, time: f64, episode: u64, finding: Finding) -> Alert {
     let at = Moment {
         step: None,
         rank: None,
         time,
     };
-    Letterhead { host, run }.own(at, ordinal, finding)
+    let alert = Letterhead { host, run }.own(at, 1, finding);
+    let fingerprint = Fingerprint::new(run, HOST_DETECTOR, &alert.key);
+    Alert {
+        id: fingerprint.alert_id(episode, 1, transition(alert.state)),
+        episode,
+        ..alert
+    }
+}
+
+fn transition(state: State) -> Transition {
+    match state {
+        State::Firing => Transition::Fired,
+        State::Resolved => Transition::Resolved,
+    }
 }
 
 /// Makes of a muted finding the announcement that its episode goes on.

@@ -165,6 +165,25 @@ impl Suppressed {
     }
 }
 
+/// Knows the highest number of an episode that a run had in earlier watches.
+#[derive(Default)]
+struct Earlier(Option<Episodes>);
+
+/// The highest number of an episode that a run has had.
+pub type Episodes = Box<dyn Fn(&Run) -> u64 + Send>;
+
+impl Earlier {
+    fn episodes(&self, run: &Run) -> u64 {
+        self.0.as_ref().map_or(0, |highest| highest(run))
+    }
+}
+
+impl std::fmt::Debug for Earlier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Earlier")
+    }
+}
+
 /// Turns findings into alerts.
 ///
 /// Feed it in the order of the stream: for each row of a run first the row's
@@ -177,6 +196,7 @@ pub struct Judge {
     gathering: Gathering,
     gates: FxHashMap<RunId, Gate>,
     suppressed: Suppressed,
+    earlier: Earlier,
     /// None: nobody wants to know.
     muted: Option<Notes>,
 }
@@ -193,8 +213,16 @@ impl Judge {
             gathering: Gathering::default(),
             gates: FxHashMap::default(),
             suppressed: Suppressed::default(),
+            earlier: Earlier::default(),
             muted: None,
         }
+    }
+
+    /// From now on numbers the episodes of a run after the highest number that
+    /// it had in earlier watches. Without this, what comes again is taken for
+    /// the same input read again, and makes the same alerts.
+    pub fn number_after(&mut self, earlier: Episodes) {
+        self.earlier = Earlier(Some(earlier));
     }
 
     /// Judges a finding, and appends the alerts that follow from it.
@@ -228,7 +256,7 @@ impl Judge {
         let watch = self
             .watches
             .entry(seen.run_id)
-            .or_insert_with(|| Watch::new(seen.run.clone()));
+            .or_insert_with(|| Watch::new(seen.run.clone(), self.earlier.episodes(seen.run)));
         let gathers = seen
             .rank
             .filter(|_| finding.gather && finding.state == State::Firing);

@@ -37,15 +37,16 @@ pub(super) struct Watch {
     highest_mark: i64,
     /// The same by rank. May be too high after a trail was forgotten.
     rank_marks: FxHashMap<Option<u32>, i64>,
-    /// No forgotten fingerprint had an episode with a higher number, so that
-    /// one that comes back makes new ids.
+    /// No forgotten fingerprint, nor one of an earlier watch, had an episode with
+    /// a higher number, so that one that comes back makes new ids.
     forgotten: u64,
     findings: u64,
     pub(super) cap: Cap,
 }
 
 impl Watch {
-    pub(super) fn new(run: Run) -> Self {
+    /// Episodes are numbered after `episodes`.
+    pub(super) fn new(run: Run, episodes: u64) -> Self {
         Self {
             run,
             trails: FxHashMap::default(),
@@ -54,7 +55,7 @@ impl Watch {
             due_time: f64::INFINITY,
             highest_mark: i64::MIN,
             rank_marks: FxHashMap::default(),
-            forgotten: 0,
+            forgotten: episodes,
             findings: 0,
             cap: Cap::default(),
         }

@@ -67,6 +67,7 @@ impl Ledger {
             tx.execute("DELETE FROM silence WHERE removed < ?1", [before])?;
             tx.execute("DELETE FROM run WHERE seen < ?1", [before])?;
             tx.execute("DELETE FROM detector WHERE updated < ?1", [before])?;
+            tx.execute("DELETE FROM halt WHERE at < ?1", [before])?;
             Ok(alerts as u64)
         })
     }
@@ -89,6 +90,24 @@ impl Ledger {
                 }
             }
             Ok(new)
+        })
+    }
+
+    /// The highest number of an episode that a run has had; `ended`: before it
+    /// ended last.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub fn episodes(&self, project: &str, run: &str, ended: bool) -> Result<u64> {
+        self.read(|connection| {
+            let highest: Option<i64> = connection
+                .prepare_cached(
+                    "SELECT max(episode) FROM alert
+                     WHERE project = ?1 AND run = ?2 AND (over OR NOT ?3)",
+                )?
+                .query_row(params![project, run, ended], |row| row.get(0))?;
+            Ok(highest.unwrap_or_default().unsigned_abs())
         })
     }
 

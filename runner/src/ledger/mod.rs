@@ -9,6 +9,7 @@ pub(crate) mod alerts;
 pub(crate) mod deliveries;
 mod detectors;
 mod filesystem;
+pub(crate) mod halts;
 pub mod history;
 pub(crate) mod outbox;
 mod projects;

@@ -214,6 +214,23 @@ const MIGRATIONS: &[&str] = &[
             JOIN chunk c ON c.id = s.chunk,
             json_each(points(c.rows, c.steps, c.times, c.ranks, s.places, s.data)) p;
 ",
+    "
+    -- Who halts a start of a run: the first to write it here.
+    CREATE TABLE halt (
+        project TEXT NOT NULL,
+        run TEXT NOT NULL,
+        token TEXT NOT NULL, -- names the start
+        alert TEXT NOT NULL, -- the cause
+        type TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        reach TEXT NOT NULL, -- file, signal, kill
+        owner TEXT NOT NULL, -- the process that halts it
+        rank INTEGER,
+        at INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('preparing', 'halting', 'over')),
+        PRIMARY KEY (project, run, token)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Sets the connection up and brings the tables up to date.

@@ -43,7 +43,7 @@ fn an_empty_file_becomes_a_ledger_and_stays_one() {
     for _ in 0..2 {
         let ledger = Ledger::open(&path).unwrap();
         assert_eq!(number(&ledger, "SELECT count(*) FROM delivery"), 0);
-        assert_eq!(number(&ledger, "PRAGMA user_version"), 2);
+        assert_eq!(number(&ledger, "PRAGMA user_version"), 3);
         assert_eq!(text(&ledger, "PRAGMA journal_mode"), "wal");
         assert_eq!(number(&ledger, "PRAGMA foreign_keys"), 1);
         assert_eq!((ledger.path(), ledger.note()), (Some(&*path), None));

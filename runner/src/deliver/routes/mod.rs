@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::matcher::{Facts, Matcher};
 use crate::alert::Severity;
 use crate::digest::{Parts, hex};
+use crate::halt::Reach;
 
 /// Goes into every group: a later form of the hash must not collide with this one.
 const VERSION: &str = "runwatch:group:v1";
@@ -38,6 +39,9 @@ pub struct Route {
     pub group_interval: Duration,
     /// How often it is told again that something still fires; none: never.
     pub repeat: Option<Duration>,
+    /// How far its alerts halt their run; none: as the configuration says
+    /// elsewhere.
+    pub halt: Option<Reach>,
 }
 
 impl Default for Route {
@@ -52,6 +56,7 @@ impl Default for Route {
             group_wait: Duration::from_secs(5),
             group_interval: Duration::from_secs(60),
             repeat: Some(Duration::from_secs(6 * 60 * 60)),
+            halt: None,
         }
     }
 }

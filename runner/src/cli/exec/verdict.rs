@@ -1,0 +1,121 @@
+//! What is said and done when a job has ended.
+
+use crate::alert::{Finding, Severity, State};
+use crate::cli::live::Live;
+use crate::deliver::post::wall_clock;
+use crate::job::ending::JobEnding;
+use crate::restart::{Decision, Restart};
+
+/// An end of the job.
+pub(super) struct Ended {
+    /// How; none if nobody was there to see it.
+    pub(super) ending: Option<JobEnding>,
+    /// Which start of it, from 1.
+    pub(super) attempt: u32,
+    /// The user asked for it.
+    pub(super) interrupted: bool,
+}
+
+impl Ended {
+    /// The outcome in the words of the contract.
+    fn outcome(&self, halted: bool) -> &'static str {
+        match self.ending {
+            None => "unknown",
+            _ if halted || self.interrupted => "killed",
+            Some(JobEnding::Exited(0)) => "completed",
+            Some(JobEnding::Exited(_)) => "crashed",
+            Some(JobEnding::Killed(signal)) if is_request(signal) => "killed",
+            Some(JobEnding::Killed(_)) => "crashed",
+        }
+    }
+
+    /// To be read on after "the job ended".
+    fn how(&self) -> String {
+        let how = |ending: JobEnding| format!("with {ending}");
+        self.ending.map_or("unseen".to_owned(), how)
+    }
+
+    fn is_success(&self) -> bool {
+        self.ending.is_some_and(JobEnding::is_success)
+    }
+}
+
+/// Whether a process that gets this signal was asked to end, rather than did
+/// something wrong.
+fn is_request(signal: i32) -> bool {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
+    [SIGHUP, SIGINT, SIGKILL, SIGTERM].contains(&signal)
+}
+
+/// Tells how the job ended, unless it ended well.
+pub(super) fn tell(live: &mut Live, ended: &Ended) {
+    let halted = live.halted().is_some();
+    live.end(ended.outcome(halted));
+    live.job_ended(&ended.how());
+}
+
+/// Whether the job is started again, and after how many seconds; that is told,
+/// too.
+pub(super) fn restart(live: &mut Live, ended: &Ended, restart: &mut Restart) -> Option<f64> {
+    // Whoever ends a job does not want it back.
+    let ending = ended.ending.filter(|_| !ended.interrupted)?;
+    let halted = live.halted().is_some();
+    let how = if ended.is_success() {
+        String::new()
+    } else {
+        ending.to_string()
+    };
+    let now = wall_clock() as f64 / 1000.0;
+    let (cause, step) = (live.cause().map(str::to_owned), live.pipeline.last_step());
+    let (finding, after) = match restart.decide(&how, halted, cause.as_deref(), step, now) {
+        Decision::Again { after } => (again(ended.attempt, after), Some(after)),
+        Decision::Stop { .. } if !restart.is_on() || (ended.is_success() && !halted) => {
+            return None;
+        }
+        Decision::Stop { why } => (not_again(&why), None),
+    };
+    live.say(finding, None);
+    after
+}
+
+fn again(attempt: u32, after: f64) -> Finding {
+    let next = attempt.saturating_add(1);
+    Finding {
+        title: format!("The job is started again: attempt {next}"),
+        message: format!(
+            "Attempt {next} of the job begins {after:.0} s after the end of the last."
+        ),
+        recommendation:
+            "See that it goes on from a checkpoint and not from the beginning. To keep \
+                         it from starting again, end runwatch with Ctrl-C or SIGTERM."
+                .to_owned(),
+        ..finding("job-restart", Severity::Info)
+    }
+}
+
+fn not_again(why: &str) -> Finding {
+    Finding {
+        title: "The job is not started again".to_owned(),
+        message: format!("The job is not started again: {why}."),
+        recommendation:
+            "Look at why it ended, mend that, and start it by hand. `[restart]` in the \
+                         configuration says how often it is tried (docs/halting.md)."
+                .to_owned(),
+        ..finding("job-not-restarted", Severity::Warning)
+    }
+}
+
+fn finding(key: &str, severity: Severity) -> Finding {
+    Finding {
+        key: key.to_owned(),
+        severity,
+        state: State::Firing,
+        title: String::new(),
+        message: String::new(),
+        recommendation: String::new(),
+        values: Vec::new(),
+        halt: None,
+        gather: false,
+        route: None,
+    }
+}
