@@ -1,6 +1,7 @@
 """The scripts of docs/integrations for schedulers and containers, with what can be had of these here."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -80,6 +81,40 @@ def array(line):
     return [word.strip('[]", ') for word in line.split(" ", 1)[1].split(",")]
 
 
+FAILING = """
+import itertools, time
+from runwatch_halt import runwatch_halt
+for step in itertools.count(1):
+    print(f"step: {step} loss: {1 / step if step < 100 else float('nan'):.4f}", flush=True)
+    if reason := runwatch_halt():
+        print("stopped:", reason, flush=True)
+        break
+    time.sleep(0.02)
+"""
+
+
+def kubernetes(runwatch, python, cache, work):
+    """The two commands of the pod with a folder that they share; the trainer's loss becomes NaN."""
+    around = environment(runwatch, python, work, cache)
+    if subprocess.run([runwatch, "watch", "--help"], env=around, capture_output=True, check=False).returncode:
+        raise Skipped("this runwatch watches no folders")
+    shared = Path(work, "shared")
+    shared.mkdir()
+    Path(work, "train.py").write_text(FAILING)
+    pod = (EXAMPLES / "pod.yaml").read_text().replace("/run/train", str(shared))
+    sidecar, trainer = re.findall(r"command: \[(.*)\]", pod)
+    trainer = trainer.removeprefix("bash, -c, ").strip('"')
+    with Running(sidecar.split(", "), work, around) as beside:
+        beside.wait_for("start", lambda: "watching" in beside.text)
+        with Running(["bash", "-c", trainer], work, around | {"RUNWATCH_DIR": str(shared)}) as training:
+            training.wait_for("NaN", lambda: "nan" in training.text)
+            asked = time.monotonic()
+            assert training.end() == 0, training.text[-3000:]
+        took = time.monotonic() - asked
+        assert "stopped: " in training.text, training.text[-3000:]
+    return took
+
+
 def systemd(runwatch, python, cache, work):
     """The unit is one that systemd understands."""
     if not shutil.which("systemd-analyze"):
@@ -111,4 +146,4 @@ def tmux(runwatch, python, cache, work):
     return None
 
 
-ALL = [slurm, docker, systemd, tmux]
+ALL = [slurm, docker, kubernetes, systemd, tmux]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Real trainings that go wrong, under runwatch: each must be caught, and stopped as configured.
 
     run.py --runwatch PATH --python PYTHON [--pipe] [NAME…]
