@@ -161,6 +161,11 @@ class Watched:
             wrong.append(f"nothing was wrong, but: {critical}")
         if self.pipe:
             return
+        halts = [it["key"] for it in self.told() if it["detector"] == "runwatch" and it["key"].startswith("halt")]
+        if scenario.end in (LISTENS, TERM, KILL) and not halts:
+            wrong.append("no alert says that the run was halted")
+        if scenario.halt == "dry-run" and halts != ["halt-dry-run"]:
+            wrong.append(f"a dry run should be told, and nothing else: {halts}")
         outcome.how = describe(code)
         expected = {
             LISTENS: code == 0,
