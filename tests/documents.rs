@@ -188,6 +188,33 @@ fn the_examples_of_presets_are_valid() {
     }
 }
 
+/// The examples are files that `tests/training` runs.
+#[test]
+fn the_integrations_are_quoted() {
+    let folder = root().join("docs/integrations");
+    for entry in fs::read_dir(folder).expect("the examples") {
+        let path = entry.expect("an example").path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.expect("a name").to_owned();
+        let language = match name.rsplit('.').next() {
+            // What the examples share to have something to train.
+            _ if name == "tiny.py" || path.is_dir() => continue,
+            Some("py") => "python",
+            Some("sbatch") => "sh",
+            Some("yaml") => "yaml",
+            Some("service") => "ini",
+            _ => "dockerfile",
+        };
+        let text = fs::read_to_string(&path).expect("an example");
+        // What follows is there to run the example.
+        let (shown, _) = text
+            .split_once("\nif __name__ == ")
+            .unwrap_or((text.as_str(), ""));
+        let quoted = format!("```{language}\n{}\n```\n", shown.trim_end());
+        generated("docs/integrations.md", &name, &quoted);
+    }
+}
+
 /// Does what `docs/writing-detectors.md` tells its reader to do.
 #[test]
 fn the_walk_through_for_detector_authors_works() {
