@@ -424,7 +424,15 @@ impl Live {
         let episode = earlier.unwrap_or_default().max(self.own) + 1;
         let alert = host_alert(run, &host(), now(), episode, finding);
         self.own = episode;
-        self.deliver(vec![Alert { evidence, ..alert }], &[]);
+        let step = self.pipeline.last_step();
+        self.deliver(
+            vec![Alert {
+                step,
+                evidence,
+                ..alert
+            }],
+            &[],
+        );
     }
 
     /// The trouble that was told last, of the critical ones, by its fingerprint.

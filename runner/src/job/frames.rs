@@ -63,6 +63,8 @@ pub enum Note {
         attempt: u32,
         /// How.
         ending: JobEnding,
+        /// When, in seconds since 1970.
+        at: f64,
     },
 }
 
@@ -221,7 +223,11 @@ mod tests {
             }),
             any::<u8>().prop_map(|stream| Note::Closed { stream }),
             any::<i32>().prop_map(|signal| Note::Interrupted { signal }),
-            (any::<u32>(), ending).prop_map(|(attempt, ending)| Note::Ended { attempt, ending }),
+            (any::<u32>(), ending, 0.0..1e10).prop_map(|(attempt, ending, at)| Note::Ended {
+                attempt,
+                ending,
+                at,
+            }),
         ]
     }
 

@@ -143,9 +143,14 @@ impl Keeper {
                 self.say("the watcher cannot be started; the job goes on unwatched");
             }
             let ending = self.until_the_job_ends();
+            let at = now();
             self.end_what_is_left(job, ending);
             self.until_the_output_ends();
-            self.watcher.tell(Note::Ended { attempt, ending });
+            self.watcher.tell(Note::Ended {
+                attempt,
+                ending,
+                at,
+            });
             if !self.is_to_restart() {
                 self.until_the_watcher_ends();
                 bury(job);

@@ -21,8 +21,8 @@ pub(super) struct Ended<'a> {
     pub(super) attempt: u32,
     /// The user asked for it.
     pub(super) interrupted: bool,
-    /// When it began, in seconds since 1970.
-    pub(super) began: f64,
+    /// How many seconds it ran.
+    pub(super) ran: f64,
     /// The machine then, if that was looked at.
     pub(super) machine: Option<&'a Before>,
 }
@@ -81,7 +81,7 @@ pub(super) fn tell(live: &mut Live, ended: &Ended<'_>) {
     let told = crash::finding(&End {
         ending: ended.ending,
         attempt: ended.attempt,
-        ran: Duration::try_from_secs_f64(now() - ended.began).unwrap_or_default(),
+        ran: Duration::try_from_secs_f64(ended.ran).unwrap_or_default(),
         lines: &lines,
         traceback: traceback.as_deref(),
         facts: &facts,

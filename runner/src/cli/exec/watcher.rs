@@ -107,8 +107,8 @@ struct Watch<'a> {
     told: bool,
     /// The machine when the job began.
     machine: Option<postmortem::Before>,
-    /// How the job ended, once it has.
-    ending: Option<JobEnding>,
+    /// How the job ended, and when, once it has.
+    ending: Option<(JobEnding, f64)>,
 }
 
 impl<'a> Watch<'a> {
@@ -209,9 +209,9 @@ impl<'a> Watch<'a> {
     fn verdict(&mut self, restart: &mut Restart) -> Option<f64> {
         let ended = Ended {
             run: &self.run,
-            ending: self.ending,
+            ending: self.ending.map(|(ending, _)| ending),
             attempt: self.attempt,
-            began: self.began,
+            ran: self.ending.map_or(0.0, |(_, at)| at - self.began),
             interrupted: self.interrupted,
             machine: self.machine.as_ref(),
         };
@@ -231,7 +231,7 @@ impl<'a> Watch<'a> {
                     }
                 }
                 // After it nothing of the job comes any more.
-                Frame::Note(Note::Ended { ending, .. }) => self.ending = Some(ending),
+                Frame::Note(Note::Ended { ending, at, .. }) => self.ending = Some((ending, at)),
                 Frame::Note(Note::Interrupted { .. }) => self.interrupted = true,
                 Frame::Note(Note::Started {
                     attempt,
