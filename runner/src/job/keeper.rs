@@ -286,7 +286,7 @@ impl Keeper {
                 wait = wait.min(left);
             }
             match self.events.recv_timeout(wait) {
-                Ok(event) => self.take(event),
+                Ok(event) => self.take(&event),
                 Err(RecvTimeoutError::Timeout) => self.look_around(),
                 // Nobody tells anything any more; there is still time.
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait.min(LOOK)),
@@ -302,8 +302,8 @@ impl Keeper {
         }
     }
 
-    fn take(&mut self, event: Event) {
-        match event {
+    fn take(&mut self, event: &Event) {
+        match *event {
             Event::Signal(SIGCHLD) => self.children(),
             Event::Signal(signal) => {
                 if matches!(signal, SIGINT | SIGTERM) {

@@ -38,10 +38,10 @@ fn the_job_has_a_terminal_of_the_same_size() {
 #[test]
 fn the_size_follows_the_window() {
     let job = "import os, signal\n\
-               def size(*_): print(*os.get_terminal_size(1), flush=True)\n\
-               signal.signal(signal.SIGWINCH, size)\n\
+               signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])\n\
                print('ready', flush=True)\n\
-               while os.get_terminal_size(1).columns != 99: signal.pause()\n";
+               while os.get_terminal_size(1).columns != 99: signal.sigwait([signal.SIGWINCH])\n\
+               print(*os.get_terminal_size(1))\n";
     let shown = at_terminal(r#"[["ready", {"size": [99, 44]}]]"#, job);
     assert!(shown.contains("\n99 44\n"), "{shown}");
     assert!(shown.ends_with("[ended 0, terminal back]\n"), "{shown}");
