@@ -142,8 +142,9 @@ impl Act {
 
     /// Why a run was or is being halted, if one is.
     pub(super) fn halted(&self) -> Option<&str> {
-        let causes = self.halts.iter().filter_map(|(_, halting)| halting.cause());
-        Some(&causes.last()?.title)
+        let mut halts = self.halts.iter();
+        let cause = halts.find_map(|(_, halting)| halting.cause());
+        cause.map(|cause| cause.title.as_str())
     }
 }
 

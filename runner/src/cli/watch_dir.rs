@@ -120,7 +120,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         if std::mem::take(&mut history) {
             watched.read_history(args.once);
             if let Some(live) = watched.live.as_mut().filter(|_| !args.once) {
-                live.act(act(config, &watched.folders, &runs, live.ledger()));
+                live.act(act(config, &watched.folders, &runs, live.ledger().as_ref()));
             }
         }
         over = args.once;
@@ -163,7 +163,7 @@ impl Args {
 
 /// What is done about alerts: evidence is collected from the processes that
 /// write the heartbeats, and the jobs of the folders are asked to end.
-fn act(config: &Config, folders: &[Folder], runs: &[String], ledger: Option<Arc<Ledger>>) -> Act {
+fn act(config: &Config, folders: &[Folder], runs: &[String], ledger: Option<&Arc<Ledger>>) -> Act {
     let began = seconds(SystemTime::now());
     let settings = Settings::of(config);
     let halting = |(folder, run): (&Folder, &String)| {
@@ -180,7 +180,7 @@ fn act(config: &Config, folders: &[Folder], runs: &[String], ledger: Option<Arc<
             began,
             job: None,
         };
-        let halting = Halting::new(settings.clone(), target, ledger.clone());
+        let halting = Halting::new(settings.clone(), target, ledger.cloned());
         (run, halting)
     };
     let jobs = folders.iter().zip(runs);

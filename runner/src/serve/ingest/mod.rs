@@ -114,8 +114,8 @@ fn refused(why: Refused) -> Problem {
     }
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Result<&str, Problem> {
-    let Some(value) = headers.get(&name) else {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, Problem> {
+    let Some(value) = headers.get(name) else {
         return Ok("");
     };
     let value = value.to_str().map(str::trim);
@@ -123,7 +123,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Result<&str, Problem> {
 }
 
 fn compression(headers: &HeaderMap) -> Result<Option<Compression>, Problem> {
-    let encoding = text(headers, CONTENT_ENCODING)?;
+    let encoding = text(headers, &CONTENT_ENCODING)?;
     match encoding.to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(None),
         "gzip" | "x-gzip" => Ok(Some(Compression::Gzip)),
@@ -137,7 +137,7 @@ fn compression(headers: &HeaderMap) -> Result<Option<Compression>, Problem> {
 }
 
 fn layout(headers: &HeaderMap) -> Result<Layout, Problem> {
-    let whole = text(headers, CONTENT_TYPE)?;
+    let whole = text(headers, &CONTENT_TYPE)?;
     let kind = whole.split(';').next().unwrap_or_default().trim();
     match kind.to_ascii_lowercase().as_str() {
         "application/json" => Ok(Layout::Json),
@@ -179,7 +179,7 @@ fn name<'a>(asked: &'a Asked, which: &str) -> Result<Option<&'a str>, Problem> {
 
 /// How long the body will be.
 fn length(headers: &HeaderMap, limit: usize) -> Result<usize, Problem> {
-    let told = text(headers, CONTENT_LENGTH)?;
+    let told = text(headers, &CONTENT_LENGTH)?;
     let length: u64 = told.parse().map_err(|_| {
         let error = "the length of the body is not said";
         Problem::new(StatusCode::LENGTH_REQUIRED, error).hint("send `Content-Length`")
