@@ -95,7 +95,7 @@ for step in itertools.count(1):
 
 def kubernetes(runwatch, python, cache, work):
     """The two commands of the pod with a folder that they share; the trainer's loss becomes NaN."""
-    around = environment(runwatch, python, work, cache)
+    around = environment(runwatch, python, cache, work)
     if subprocess.run([runwatch, "watch", "--help"], env=around, capture_output=True, check=False).returncode:
         raise Skipped("this runwatch watches no folders")
     shared = Path(work, "shared")
