@@ -54,10 +54,8 @@ fn the_users_keys_reach_the_job() {
                except KeyboardInterrupt:\n    print('interrupted'); sys.exit(7)\n";
     let shown = at_terminal(r#"[["name?", "you\n"], ["hello", "\u0003"]]"#, job);
     assert!(shown.contains("hello you\n"), "{shown}");
-    assert!(
-        shown.contains("interrupted\n[ended 1792, terminal back]\n"),
-        "{shown}"
-    );
+    assert!(shown.contains("interrupted\n"), "{shown}");
+    assert!(shown.ends_with("[ended 1792, terminal back]\n"), "{shown}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
+
 use crate::alert::{Finding, Severity, State};
 use crate::cli::live::Live;
 use crate::deliver::post::wall_clock;
@@ -19,7 +21,7 @@ pub(super) struct Ended<'a> {
     pub(super) ending: Option<JobEnding>,
     /// Which start of it, from 1.
     pub(super) attempt: u32,
-    /// The user asked for it.
+    /// The user asked for it, by way of us.
     pub(super) interrupted: bool,
     /// How many seconds it ran.
     pub(super) ran: f64,
@@ -46,6 +48,21 @@ impl Ended<'_> {
         self.ending.map_or("unseen".to_owned(), how)
     }
 
+    /// Whether the user asked for it: at a terminal the keys go to the job alone.
+    fn is_asked(&self, live: &Live) -> bool {
+        const CTRL_C: i32 = 128 + SIGINT;
+        let says_so = || {
+            live.exception()
+                .is_some_and(|it| it.name == "KeyboardInterrupt")
+        };
+        self.interrupted
+            || match self.ending {
+                Some(JobEnding::Killed(signal)) => signal == SIGINT,
+                Some(JobEnding::Exited(code)) => code == CTRL_C || says_so(),
+                None => false,
+            }
+    }
+
     fn is_success(&self) -> bool {
         self.ending.is_some_and(JobEnding::is_success)
     }
@@ -54,7 +71,6 @@ impl Ended<'_> {
 /// Whether a process that gets this signal was asked to end, rather than did
 /// something wrong.
 fn is_request(signal: i32) -> bool {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
     [SIGHUP, SIGINT, SIGKILL, SIGTERM].contains(&signal)
 }
 
@@ -85,7 +101,7 @@ pub(super) fn tell(live: &mut Live, ended: &Ended<'_>) {
         lines: &lines,
         traceback: traceback.as_deref(),
         facts: &facts,
-        asked: ended.interrupted,
+        asked: ended.is_asked(live),
     });
     if let Some((finding, evidence)) = told {
         live.say(ended.run, finding, Some(evidence));
@@ -101,7 +117,7 @@ fn now() -> f64 {
 /// too.
 pub(super) fn restart(live: &mut Live, ended: &Ended<'_>, restart: &mut Restart) -> Option<f64> {
     // Whoever ends a job does not want it back.
-    let ending = ended.ending.filter(|_| !ended.interrupted)?;
+    let ending = ended.ending.filter(|_| !ended.is_asked(live))?;
     let halted = live.halted().is_some();
     let how = if ended.is_success() {
         String::new()
