@@ -24,6 +24,16 @@ pub(super) fn members(leader: Pid) -> Vec<Pid> {
         .collect()
 }
 
+/// The living processes that came to us because their parents ended. `own` are
+/// those that we have started ourselves.
+pub(super) fn adopted(own: &[Pid]) -> Vec<Pid> {
+    let me = getpid().as_raw_pid();
+    processes()
+        .filter(|process| process.parent == me && !process.zombie && !own.contains(&process.pid))
+        .map(|process| process.pid)
+        .collect()
+}
+
 /// Whether anybody of a group lives, its leader included.
 #[must_use]
 pub fn is_alive(leader: Pid) -> bool {
@@ -36,6 +46,23 @@ pub fn is_alive(leader: Pid) -> bool {
 /// When nobody could be sent it.
 pub fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
     rustix::process::kill_process_group(leader, signal).map_err(Into::into)
+}
+
+/// Kills a group and all that it has started, such as workers with sessions of
+/// their own.
+///
+/// # Errors
+/// When nobody could be killed.
+pub fn kill(leader: Pid) -> io::Result<()> {
+    let all = super::processes::all();
+    let of_job = super::processes::of_job(&all, leader.as_raw_pid().unsigned_abs());
+    let killed = signal(leader, Signal::KILL);
+    for process in of_job {
+        let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
+        // It may have been in the group.
+        _ = pid.map(|pid| rustix::process::kill_process(pid, Signal::KILL));
+    }
+    killed
 }
 
 /// Sends SIGUSR1 to those of a group that expect it: the others would end.

@@ -24,6 +24,9 @@ use super::{group, signals};
 /// and again after SIGTERM.
 const LEFT_BEHIND: Duration = Duration::from_secs(5);
 
+/// How often what is left is killed, in case that it starts others meanwhile.
+const KILLS: usize = 20;
+
 /// How long an output without news is waited for once the job has ended.
 const LAST_OUTPUT: Duration = Duration::from_secs(5);
 
@@ -207,12 +210,11 @@ impl Keeper {
 
     /// Other processes of the job's group end with it, unless it ended well.
     fn end_what_is_left(&mut self, job: Pid, ending: JobEnding) {
-        let nobody = move |_: &Self| group::members(job).is_empty();
+        let nobody = move |keeper: &Self| keeper.left_behind(job).is_empty();
         if self.wait(Some(LEFT_BEHIND), nobody) {
             return;
         }
-        let left = group::members(job).len();
-        let left = match left {
+        let left = match self.left_behind(job).len() {
             1 => "a process".to_owned(),
             more => format!("{more} processes"),
         };
@@ -221,11 +223,39 @@ impl Keeper {
             return;
         }
         self.say(&format!("ending {left} that the job left behind"));
-        self.signal(Signal::TERM);
-        if !self.wait(Some(LEFT_BEHIND), nobody) {
-            self.signal(Signal::KILL);
-            self.wait(Some(LEFT_BEHIND), nobody);
+        self.signal_left_behind(job, Signal::TERM);
+        let patience = [LEFT_BEHIND].into_iter().chain([LOOK; KILLS]);
+        for patience in patience {
+            if self.wait(Some(patience), nobody) {
+                return;
+            }
+            // Those whose parents are gone become our children one after another.
+            self.signal_left_behind(job, Signal::KILL);
         }
+    }
+
+    /// What lives of the job: its group, and what came to us because its
+    /// parents ended, such as workers with sessions of their own.
+    fn left_behind(&self, job: Pid) -> Vec<Pid> {
+        let mut left = group::members(job);
+        let adopted = group::adopted(&self.own_children()).into_iter();
+        let others: Vec<Pid> = adopted.filter(|pid| !left.contains(pid)).collect();
+        left.extend(others);
+        left
+    }
+
+    fn signal_left_behind(&self, job: Pid, signal: Signal) {
+        for pid in self.left_behind(job) {
+            // It may be gone meanwhile.
+            _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    /// Those whom we have started, the job's leader included.
+    fn own_children(&self) -> Vec<Pid> {
+        let job = self.job.map(|job| job.pid);
+        let helpers = self.relays.iter().map(RelayProcess::pid);
+        helpers.chain([self.watcher.pid(), job]).flatten().collect()
     }
 
     /// Until all of the job's output has come, or nothing comes any more
@@ -354,10 +384,7 @@ impl Keeper {
         if !self.watcher.look() {
             self.say("the watcher died again and again; the job goes on unwatched");
         }
-        let job = self.job.map(|job| job.pid);
-        let helpers = self.relays.iter().map(RelayProcess::pid);
-        let own: Vec<Pid> = helpers.chain([self.watcher.pid(), job]).flatten().collect();
-        group::reap_adopted(&own);
+        group::reap_adopted(&self.own_children());
     }
 
     /// The user's keys go to the job, if they came to us alone. Where others

@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod deaths;
+mod halting;
 mod terminal;
 
 use std::fs;

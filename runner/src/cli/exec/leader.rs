@@ -40,7 +40,7 @@ impl Job for Arc<Leader> {
             // It ends a process that does not expect it.
             Signal::Usr1 => group::signal_those_that_catch_usr1(leader),
             Signal::Term => group::signal(leader, rustix::process::Signal::TERM),
-            Signal::Kill => group::signal(leader, rustix::process::Signal::KILL),
+            Signal::Kill => group::kill(leader),
         }
     }
 }
