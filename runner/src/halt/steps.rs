@@ -9,7 +9,8 @@ use crate::config::units::write_duration;
 impl Halting {
     /// Takes the steps that are due, unless the job has ended.
     pub(super) fn advance(&mut self) {
-        if !self.is_alive() {
+        // To ask for the job may cost a look at all processes.
+        if self.halt.is_none() || !self.is_alive() {
             return;
         }
         // Taken out, so that all the rest is at hand.

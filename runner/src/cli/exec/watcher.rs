@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
@@ -26,6 +27,13 @@ use crate::restart::Restart;
 
 /// Frames that may wait for their turn: some 250 kB.
 const WAITING: usize = 64;
+
+/// A relay tells of what came in bursts of frames: one that comes so soon after
+/// another belongs to the same, and each call of a detector costs as much as
+/// many rows.
+const GAP: Duration = Duration::from_millis(5);
+/// No burst is waited for longer than this.
+const BURST: Duration = Duration::from_millis(50);
 
 /// Standard error's name, where it is apart.
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
@@ -221,9 +229,11 @@ impl<'a> Watch<'a> {
 
     /// Takes a frame and those that have come with it.
     fn take(&mut self, frame: Frame, more: &Receiver<Frame>) {
+        let until = Instant::now() + BURST;
         let mut next = Some(frame);
         while let Some(frame) = next.take() {
-            next = more.try_recv().ok();
+            let left = until.saturating_duration_since(Instant::now());
+            next = more.recv_timeout(GAP.min(left)).ok();
             match frame {
                 Frame::Output { stream, bytes } => {
                     if let Some(input) = self.input(stream) {

@@ -67,7 +67,11 @@ fn text(alert: Alert, deliveries: &[Told]) -> String {
     if let Some(time) = &alert.time {
         last.push_str(&format!(" · Time: {time}"));
     }
-    let text = format!("{}\n{last}\n\n", Entry::new(alert).plain());
+    let evidence = match &alert.evidence {
+        Some(evidence) => format!("{}\n\n", evidence.trim_end()),
+        None => String::new(),
+    };
+    let text = format!("{}\n{last}\n\n{evidence}", Entry::new(alert).plain());
     let became = match deliveries {
         [] => "It was meant for no sink.\n".to_owned(),
         some => table(some),
