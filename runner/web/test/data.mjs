@@ -151,6 +151,8 @@ export function makeAlert(seq, changes) {
     count: 1,
     route: null,
     recent: { metric: "loss", values: [1.32, 1.3, 1.29, 1.35, 1.31, 1.28, 1.33, 1.3, 9.75] },
+    halt: null,
+    evidence: null,
     made: time(1720 * 1.7 + 0.4),
     acknowledged: null,
     ...changes,
@@ -172,7 +174,7 @@ export function makeAlerts(run, length, firstSeq = 0, project = "pretrain") {
   add({ detector: "throughput", key: "throughput", ...trouble(4), severity: "warning", step: at(0.63), first_step: at(0.62), title: "throughput fell by 55 %", message: "throughput fell from 41,200 to 18,300 tokens a second.", values: { throughput: 18300 }, recent: { metric: "throughput", values: [41200, 41000, 18300] } });
   add({ detector: "throughput", key: "throughput", ...trouble(4), state: "resolved", step: at(0.66), first_step: at(0.62), title: "throughput is back", message: "throughput is back at 41,000.", recent: { metric: "throughput", values: [18300, 41000] } });
   add({ detector: "runwatch", key: "alert-cap", ...trouble(5), severity: "info", step: at(0.9), first_step: at(0.9), title: "Further warnings are withheld", message: "The run has made 50 alerts.", recommendation: "Look at grad-norm, the noisiest detector.", values: {}, recent: null });
-  add({ detector: "exception", key: hostile, ...trouble(6), severity: "critical", step: null, first_step: null, title: hostile, message: `A worker died: ${hostile}\u202e and "quotes" & <script>alert(2)</script>`, recommendation: hostile, ranks: [0, 1, 2, 3], location: { input: "logs/rank-0.log", line: 99_301 }, values: {}, recent: null, route: "oncall" });
+  add({ detector: "exception", key: hostile, ...trouble(6), severity: "critical", step: null, first_step: null, title: hostile, message: `A worker died: ${hostile}\u202e and "quotes" & <script>alert(2)</script>`, recommendation: hostile, ranks: [0, 1, 2, 3], location: { input: "logs/rank-0.log", line: 99_301 }, values: {}, recent: null, route: "oncall", evidence: `== last lines of stdout\n${hostile}\n== host\nout of memory\n` });
   for (let n = 0; made.length < 40; n += 1) {
     const step = at(0.05 + n * 0.028);
     const info = n % 3 === 0;

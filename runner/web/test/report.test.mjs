@@ -75,6 +75,8 @@ test("alerts are filtered, and stay text", async () => {
   await driver.until(() => document.querySelectorAll(".alert").length === 1);
   await driver.click(".alert-line");
   assert.ok((await driver.texts(".alert-body"))[0].includes(hostile));
+  await driver.click(".alert-body summary");
+  assert.ok((await driver.texts(".alert-body pre"))[0].includes("out of memory"));
   assert.equal(await driver.count("main img, main script"), 0);
   await driver.clean();
 });

@@ -69,6 +69,12 @@ function Details({ alert, linked, extra, onShow }: Props) {
         <span class="recommendation-head">What to do</span>
         <p>{alert.recommendation}</p>
       </div>
+      {alert.evidence && (
+        <details>
+          <summary>What was found, {count(alert.evidence.trimEnd().split("\n").length)} lines</summary>
+          <pre tabIndex={0}>{alert.evidence}</pre>
+        </details>
+      )}
       <div class="alert-columns">
         {alert.recent && <Sparkline recent={alert.recent} />}
         {values.length > 0 && (
