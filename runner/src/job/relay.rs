@@ -22,10 +22,10 @@ use crate::input::queue::Popped;
 const CHUNK: usize = 256 << 10;
 
 /// The time between two reads of a busy stream, at most.
-const REST: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(40);
 
 /// The time between two writes to the watcher.
-const REST_OF_TELLER: Duration = Duration::from_millis(50);
+const REST_OF_TELLER: Duration = Duration::from_millis(100);
 
 /// What a relay reads from and writes to.
 #[derive(Debug)]

@@ -33,7 +33,7 @@ const WAITING: usize = 64;
 /// many rows.
 const GAP: Duration = Duration::from_millis(5);
 /// No burst is waited for longer than this.
-const BURST: Duration = Duration::from_millis(50);
+const BURST: Duration = Duration::from_millis(100);
 
 /// Standard error's name, where it is apart.
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
