@@ -166,6 +166,7 @@ impl Keeper {
     }
 
     fn start(&mut self, attempt: u32) -> Result<Pid, NoJob> {
+        self.halting = false;
         let streams = Streams::like_ours(self.plan.tty).map_err(NoJob::Other)?;
         let mut command = Command::new(&self.plan.program);
         command
