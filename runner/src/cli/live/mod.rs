@@ -1,22 +1,24 @@
 //! Detection while it happens, of one input or of several in turn.
 
+mod inputs;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::inputs::{Input, last_lines};
 use super::act::Act;
 use super::delivery;
 use super::options::host;
 use super::output::{count, say, summarize};
 use crate::alert::{Alert, Finding, Severity, State};
-use crate::decode::{self, Decoder, Stream, Tally};
+use crate::decode::{self, Decoder};
 use crate::deliver::owner;
 use crate::deliver::post::{Post, wall_clock};
 use crate::deliver::print::{Printer, Spooler};
 use crate::exit::{Ending, Failure};
-use crate::input::last_lines::LastLines;
 use crate::judge::{HOST_DETECTOR, host_alert};
 use crate::ledger::history::{Caps, Recorder};
 use crate::ledger::{Ledger, Muted};
@@ -51,9 +53,6 @@ pub(super) enum Before {
 /// Alerts that may wait for one printer.
 const WAITING: usize = 1024;
 
-/// Last lines of an input that are shown.
-const LAST_LINES: usize = 20;
-
 /// How often the ledger is told what the detectors did, in milliseconds.
 const ACCOUNT: i64 = 5000;
 
@@ -86,33 +85,6 @@ pub(super) struct Live {
     /// When the ledger is told next what the detectors did, in milliseconds
     /// since 1970.
     account: i64,
-}
-
-struct Input {
-    name: Arc<str>,
-    last_lines: LastLines,
-    /// What was read, once it is over.
-    tally: Option<Tally>,
-    run: String,
-    rank: Option<u32>,
-    /// The run that is no longer awaited when this input has records.
-    answers: Option<RunId>,
-    /// Of the current input, it is none: the decoder has the real one.
-    stream: Stream,
-}
-
-impl Input {
-    fn new(name: &str, run: &str, rank: Option<u32>, stream: Stream) -> Self {
-        Self {
-            name: name.into(),
-            last_lines: LastLines::default(),
-            tally: None,
-            run: run.to_owned(),
-            rank,
-            answers: None,
-            stream,
-        }
-    }
 }
 
 impl Live {
@@ -189,53 +161,6 @@ impl Live {
         self.act = Some(act);
     }
 
-    /// Watches another input too, whose number is the next one.
-    pub(super) fn add(&mut self, name: &str, run: &str, rank: Option<u32>) {
-        let stream = self.decoder.stream(name, run, rank);
-        self.inputs.push(Input::new(name, run, rank, stream));
-    }
-
-    /// The same, whose rows without a project belong to this one.
-    #[cfg(feature = "network")]
-    pub(super) fn add_in(&mut self, project: &str, name: &str, run: &str) {
-        let stream = self.decoder.stream_in(Some(project), name, run, None);
-        self.inputs.push(Input::new(name, run, None, stream));
-    }
-
-    /// An input is over, and its number is from now on another's.
-    #[cfg(feature = "network")]
-    pub(super) fn replace(&mut self, input: usize, project: &str, name: &str, run: &str) {
-        self.on(input).decoder.finish();
-        self.process();
-        summarize(&self.inputs[input].name, &self.decoder.tally());
-        let mut stream = self.decoder.stream_in(Some(project), name, run, None);
-        self.decoder.switch(&mut stream);
-        self.inputs[input] = Input::new(name, run, None, stream);
-    }
-
-    /// Expects records of a run from now on: that none comes is news. `None`
-    /// when there are too many runs.
-    pub(super) fn expect(&mut self, run: &str) -> Option<RunId> {
-        let run = self.decoder.run(run)?;
-        self.awaited.insert(run);
-        self.tell(run, Word::Expected);
-        Some(run)
-    }
-
-    /// Records of this input, of whatever run, are what was expected of `run`.
-    pub(super) fn answers(&mut self, input: usize, run: Option<RunId>) {
-        if let Some(input) = self.inputs.get_mut(input) {
-            input.answers = run;
-        }
-    }
-
-    /// The runs that have records, and the last time that one had of its own.
-    pub(super) fn heard(&self) -> Vec<(RunId, Arc<str>, Option<f64>)> {
-        let runs = self.pipeline.runs().iter().zip(0..);
-        runs.filter_map(|(run, id)| Some((id, run.run.clone(), *self.heard.get(&id)?)))
-            .collect()
-    }
-
     /// Says of a run what its records cannot.
     pub(super) fn tell(&mut self, run: RunId, word: Word) {
         self.process();
@@ -243,23 +168,6 @@ impl Live {
         self.decoder.tell(run, word);
         self.hand_over();
         self.send();
-    }
-
-    /// Goes on with this input.
-    pub(super) fn on(&mut self, input: usize) -> &mut Self {
-        if input != self.current {
-            // A segment is of one input.
-            self.process();
-            self.decoder.switch(&mut self.inputs[input].stream);
-            // What came out is the stream of the input before.
-            if self.current < self.inputs.len() {
-                let (low, high) = (input.min(self.current), input.max(self.current));
-                let (before, from) = self.inputs.split_at_mut(high);
-                std::mem::swap(&mut before[low].stream, &mut from[0].stream);
-            }
-            self.current = input;
-        }
-        self
     }
 
     /// Takes bytes; `caught_up` says that no more are waiting, so that there is
@@ -289,21 +197,6 @@ impl Live {
         self.process();
         self.pipeline.tick(now(), &mut self.alerts);
         self.send();
-    }
-
-    /// The input broke off and begins anew.
-    pub(super) fn anew(&mut self, quiet: bool) {
-        self.decoder.break_off();
-        self.process();
-        self.inputs[self.current].last_lines.clear();
-        let Input {
-            name, run, rank, ..
-        } = &self.inputs[self.current];
-        if !quiet {
-            summarize(name, &self.decoder.tally());
-            say(&format!("runwatch: {name} begins anew"));
-        }
-        self.decoder.begin(name, run, *rank);
     }
 
     fn process(&mut self) {
@@ -451,11 +344,6 @@ impl Live {
         self.exception.as_ref()
     }
 
-    /// The last lines of each input, under its name.
-    pub(super) fn last_lines(&self) -> Vec<(String, Vec<String>)> {
-        last_lines(&self.inputs)
-    }
-
     /// Tells the ledger what the detectors did. That nobody could read it is no
     /// reason to say anything: alerts say it where they cannot be written.
     fn note_detectors(&self, now: i64) {
@@ -545,11 +433,6 @@ fn number_after(pipeline: &mut Pipeline, post: &Post, before: Before) {
 fn last_exception(segment: &Segment) -> Option<&Text> {
     let texts = segment.batches.iter().flat_map(|batch| &batch.texts);
     texts.rev().find(|text| text.kind == "exception")
-}
-
-fn last_lines(inputs: &[Input]) -> Vec<(String, Vec<String>)> {
-    let lines = |input: &Input| (input.name.to_string(), input.last_lines.lines(LAST_LINES));
-    inputs.iter().map(lines).collect()
 }
 
 /// The wall clock, in seconds since 1970.
