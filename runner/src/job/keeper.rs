@@ -237,8 +237,13 @@ impl Keeper {
 
     /// What lives of the job: its group, and what came to us because its
     /// parents ended, such as workers with sessions of their own.
+    /// Services that a job leaves on purpose are its own affair, if it ended
+    /// well.
     fn left_behind(&self, job: Pid) -> Vec<Pid> {
         let mut left = group::members(job);
+        if self.ending().is_some_and(JobEnding::is_success) && !self.halting {
+            return left;
+        }
         let adopted = group::adopted(&self.own_children()).into_iter();
         let others: Vec<Pid> = adopted.filter(|pid| !left.contains(pid)).collect();
         left.extend(others);
