@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::job::processes;
+
 /// How much of the end of a file is looked at for its last record.
 const END: u64 = 1 << 16;
 /// The most files that are looked at.
@@ -96,22 +98,11 @@ fn end_of(path: &Path) -> io::Result<Vec<u8>> {
     Ok(end)
 }
 
-/// When a process began, in seconds since 1970; none if there is no such one.
-#[cfg(target_os = "linux")]
+/// When a process began, in seconds since 1970; none if there is no such one,
+/// or nobody says.
 fn began(pid: u32) -> Option<f64> {
-    /// What `/proc` counts in, on every machine that Linux still runs on.
-    const TICKS: f64 = 100.0;
-    let about = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before may hold anything, brackets too.
-    let (_, fields) = about.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace();
-    if fields.next()? == "Z" {
-        return None;
-    }
-    let ticks: f64 = fields.nth(18)?.parse().ok()?;
-    let machine = fs::read_to_string("/proc/stat").ok()?;
-    let boot = machine.lines().find_map(|it| it.strip_prefix("btime "))?;
-    Some(boot.trim().parse::<f64>().ok()? + ticks / TICKS)
+    let process = processes::find(pid).filter(|it| !it.state.is_dead())?;
+    processes::started_at(&process)
 }
 
 /// Whether a process is of the user whose file it is, and none of the kernel's.
@@ -127,11 +118,6 @@ fn is_owner(pid: u32, path: &Path) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn is_owner(_pid: u32, _path: &Path) -> bool {
     false
-}
-
-#[cfg(not(target_os = "linux"))]
-fn began(_pid: u32) -> Option<f64> {
-    None
 }
 
 #[cfg(all(test, target_os = "linux"))]

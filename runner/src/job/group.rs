@@ -7,37 +7,31 @@ use rustix::process::{
 };
 use signal_hook::consts::SIGUSR1;
 
-/// A process, as far as it matters here.
-struct Process {
-    pid: Pid,
-    parent: i32,
-    group: i32,
-    zombie: bool,
-}
+use super::processes::{self, Process};
 
 /// The living members of a group, its leader left out.
 pub(super) fn members(leader: Pid) -> Vec<Pid> {
-    processes()
-        .filter(|process| process.group == leader.as_raw_pid() && process.pid != leader)
-        .filter(|process| !process.zombie)
-        .map(|process| process.pid)
+    let group = living().filter(|process| process.group == number(leader));
+    group
+        .filter_map(|process| pid(&process))
+        .filter(|pid| *pid != leader)
         .collect()
 }
 
 /// The living processes that came to us because their parents ended. `own` are
 /// those that we have started ourselves.
 pub(super) fn adopted(own: &[Pid]) -> Vec<Pid> {
-    let me = getpid().as_raw_pid();
-    processes()
-        .filter(|process| process.parent == me && !process.zombie && !own.contains(&process.pid))
-        .map(|process| process.pid)
+    let me = number(getpid());
+    let ours = living().filter(|process| process.parent == me);
+    ours.filter_map(|process| pid(&process))
+        .filter(|pid| !own.contains(pid))
         .collect()
 }
 
 /// Whether anybody of a group lives, its leader included.
 #[must_use]
 pub fn is_alive(leader: Pid) -> bool {
-    processes().any(|process| process.group == leader.as_raw_pid() && !process.zombie)
+    living().any(|process| process.group == number(leader))
 }
 
 /// Sends a signal to all of a group.
@@ -54,13 +48,11 @@ pub fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
 /// # Errors
 /// When nobody could be killed.
 pub fn kill(leader: Pid) -> io::Result<()> {
-    let all = super::processes::all();
-    let of_job = super::processes::of_job(&all, leader.as_raw_pid().unsigned_abs());
+    let of_job = processes::of_job(&processes::all(), number(leader));
     let killed = signal(leader, Signal::KILL);
-    for process in of_job {
-        let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
+    for pid in of_job.iter().filter_map(pid) {
         // It may have been in the group.
-        _ = pid.map(|pid| rustix::process::kill_process(pid, Signal::KILL));
+        _ = rustix::process::kill_process(pid, Signal::KILL);
     }
     killed
 }
@@ -70,14 +62,17 @@ pub fn kill(leader: Pid) -> io::Result<()> {
 /// # Errors
 /// When nobody expects it.
 pub fn signal_those_that_catch_usr1(leader: Pid) -> io::Result<()> {
-    let group = processes().filter(|process| process.group == leader.as_raw_pid());
-    let catching: Vec<Process> = group.filter(|process| catches_usr1(process.pid)).collect();
+    let group = living().filter(|process| process.group == number(leader));
+    let catching = group
+        .filter_map(|process| pid(&process))
+        .filter(|pid| catches_usr1(*pid));
+    let catching: Vec<Pid> = catching.collect();
     if catching.is_empty() {
         return Err(io::Error::other("no process of the job catches it"));
     }
-    for process in catching {
+    for pid in catching {
         // It may have ended meanwhile.
-        _ = rustix::process::kill_process(process.pid, Signal::USR1);
+        _ = rustix::process::kill_process(pid, Signal::USR1);
     }
     Ok(())
 }
@@ -92,8 +87,8 @@ fn catches_usr1(pid: Pid) -> bool {
 
 /// Whether nobody else is in our own group.
 pub(super) fn is_alone() -> bool {
-    let (me, own) = (getpid(), getpgrp().as_raw_pid());
-    !processes().any(|process| process.group == own && process.pid != me && !process.zombie)
+    let (me, own) = (number(getpid()), number(getpgrp()));
+    !living().any(|process| process.group == own && process.pid != me)
 }
 
 /// Whether no process of our session could continue our group if it stopped:
@@ -105,7 +100,8 @@ pub(super) fn is_orphaned() -> bool {
         if getpgid(Some(pid)).is_ok_and(|group| group != own) {
             return getsid(Some(pid)).ok() != session;
         }
-        parent = process(pid.as_raw_pid()).and_then(|process| Pid::from_raw(process.parent));
+        let process = processes::find(number(pid));
+        parent = process.and_then(|process| from_number(process.parent));
     }
     true
 }
@@ -113,53 +109,34 @@ pub(super) fn is_orphaned() -> bool {
 /// Buries processes that came to us because their parents ended. `own` are
 /// those that others wait for.
 pub(super) fn reap_adopted(own: &[Pid]) {
-    let me = getpid().as_raw_pid();
-    let adopted = processes()
-        .filter(|process| process.zombie && process.parent == me && !own.contains(&process.pid));
-    for process in adopted {
+    let me = number(getpid());
+    let zombies = processes::all().into_iter().filter(|it| it.state.is_dead());
+    let adopted = zombies.filter(|process| process.parent == me);
+    for pid in adopted
+        .filter_map(|process| pid(&process))
+        .filter(|pid| !own.contains(pid))
+    {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        _ = waitid(WaitId::Pid(process.pid), options);
+        _ = waitid(WaitId::Pid(pid), options);
     }
 }
 
-/// All processes that can be seen; none where there is no `/proc`.
-fn processes() -> impl Iterator<Item = Process> {
-    fs::read_dir("/proc")
+/// The processes that can be seen, zombies left out; none where there is no
+/// `/proc`.
+fn living() -> impl Iterator<Item = Process> {
+    processes::all()
         .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| process(entry.file_name().to_str()?.parse().ok()?))
+        .filter(|it| !it.state.is_dead())
 }
 
-fn process(pid: i32) -> Option<Process> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    parse(pid, &String::from_utf8_lossy(&stat))
+fn pid(process: &Process) -> Option<Pid> {
+    from_number(process.pid)
 }
 
-fn parse(pid: i32, stat: &str) -> Option<Process> {
-    // The name in parentheses may hold anything.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace();
-    let state = fields.next()?;
-    Some(Process {
-        pid: Pid::from_raw(pid)?,
-        parent: fields.next()?.parse().ok()?,
-        group: fields.next()?.parse().ok()?,
-        zombie: matches!(state, "Z" | "X"),
-    })
+fn from_number(number: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(number).ok()?)
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_may_hold_anything() {
-        let process = parse(7, "7 (a) Z 1 1 (b) S 5 6 7 0 -1\n").unwrap();
-        assert_eq!((process.parent, process.group), (5, 6));
-        assert!(!process.zombie);
-        assert!(parse(7, "7 (x) Z 5 6").unwrap().zombie);
-        assert!(parse(7, "").is_none());
-    }
+fn number(pid: Pid) -> u32 {
+    pid.as_raw_pid().unsigned_abs()
 }
