@@ -18,7 +18,7 @@ mod tests;
 mod words;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -56,6 +56,16 @@ pub trait Job: Send {
     ///
     /// If it could not be sent.
     fn signal(&mut self, signal: Signal) -> io::Result<()>;
+}
+
+/// Removes the control files of earlier starts from a folder, before a job with
+/// this token begins there, at `began` in seconds since 1970.
+///
+/// # Errors
+///
+/// If something could not be removed.
+pub fn clean(dir: &Path, token: &str, began: f64) -> io::Result<()> {
+    Folder::new(dir.to_owned()).clean(token, began, true)
 }
 
 /// What may be halted.

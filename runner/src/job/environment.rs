@@ -26,9 +26,15 @@ impl Environment {
             ("RUNWATCH_PROJECT", self.project.clone().into()),
             ("RUNWATCH_RUN", self.run.clone().into()),
             ("RUNWATCH_DIR", self.dir.clone().into()),
-            ("RUNWATCH_TOKEN", token_of(&self.token, attempt).into()),
+            ("RUNWATCH_TOKEN", self.token_of(attempt).into()),
             ("RUNWATCH_ATTEMPT", attempt.to_string().into()),
         ]
+    }
+
+    /// The token of an attempt.
+    #[must_use]
+    pub fn token_of(&self, attempt: u32) -> String {
+        token_of(&self.token, attempt)
     }
 }
 

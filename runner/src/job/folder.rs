@@ -103,18 +103,6 @@ pub fn given(path: &Path) -> io::Result<PathBuf> {
     fs::canonicalize(path)
 }
 
-/// Removes what an attempt was told, before the next one.
-pub(super) fn clear(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let told = name == ".HALT" || name == ".anomaly_type" || name.ends_with("_details.json");
-        if told {
-            _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -149,21 +137,5 @@ mod tests {
         sweep(jobs.path());
         assert!(!left.exists());
         assert!(held.exists() && young.exists());
-    }
-
-    #[test]
-    fn only_control_files_are_cleared() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in [
-            ".HALT",
-            ".anomaly_type",
-            "nan_loss_details.json",
-            "model.pt",
-        ] {
-            fs::write(folder.path().join(name), "").unwrap();
-        }
-        clear(folder.path());
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
-        assert_eq!(left.len(), 1);
     }
 }

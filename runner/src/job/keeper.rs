@@ -19,6 +19,7 @@ use super::roles::{Order, RelayProcess, Watcher};
 use super::streams::Streams;
 use super::terminal::{Terminal, Window, is_terminal, never_stop_for_output};
 use super::{group, signals};
+use crate::halt;
 
 /// How long processes that the job left behind may take to end by themselves,
 /// and again after SIGTERM.
@@ -160,18 +161,21 @@ impl Keeper {
                 return Ok(ending);
             }
             bury(job);
-            folder::clear(&self.plan.environment.dir);
             attempt += 1;
         }
     }
 
     fn start(&mut self, attempt: u32) -> Result<Pid, NoJob> {
         self.halting = false;
+        let environment = &self.plan.environment;
+        // Before there is anybody who could take them for its own. What cannot
+        // be removed the watcher says.
+        _ = halt::clean(&environment.dir, &environment.token_of(attempt), now());
         let streams = Streams::like_ours(self.plan.tty).map_err(NoJob::Other)?;
         let mut command = Command::new(&self.plan.program);
         command
             .args(&self.plan.arguments)
-            .envs(self.plan.environment.variables(attempt))
+            .envs(environment.variables(attempt))
             .stdout(streams.stdout)
             .stderr(streams.stderr)
             .process_group(0);

@@ -109,6 +109,33 @@ fn nothing_is_halted_unless_that_was_asked_for() {
 }
 
 #[test]
+fn a_job_never_sees_what_another_start_was_told() {
+    let place = place(&format!("{NON_FINITE}[restart]\nbackoff = \"0s\"\n"));
+    let box_ = place.path().join("box");
+    fs::create_dir(&box_).unwrap();
+    for (name, content) in [
+        (".HALT", "halt: nan_loss\ntoken: another\n"),
+        (".anomaly_type", "nan_loss\n"),
+        (
+            "nan_loss_details.json",
+            "{\"type\": \"nan_loss\", \"token\": \"another\", \"alert\": {}}",
+        ),
+        // The job's own.
+        ("model_details.json", "{\"layers\": 2}"),
+    ] {
+        fs::write(box_.join(name), content).unwrap();
+    }
+    // Each attempt leaves a file of the trainer's own, without a token.
+    let job = "ls -A box; echo 'halt: mine' > box/.HALT; exit $RUNWATCH_ATTEMPT";
+    let output = ends_with(
+        2,
+        place.shell("--dir box --restart on-crash --restart-attempts 1", job),
+    );
+    let own = "model_details.json\n";
+    assert_eq!(text(&output.stdout), format!("{own}{own}"));
+}
+
+#[test]
 fn a_crash_is_told_with_its_last_words() {
     let place = place("[detectors]\nenable = [\"exception\"]\n");
     let job = "echo reading shard 17; printf 'Traceback (most recent call last):\\n  File \"a.py\", \
