@@ -50,6 +50,17 @@ pub struct Run {
     pub run: Arc<str>,
 }
 
+impl Run {
+    /// The run of these names.
+    #[must_use]
+    pub fn new(project: &str, run: &str) -> Self {
+        Self {
+            project: project.into(),
+            run: run.into(),
+        }
+    }
+}
+
 /// A text that some detector asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {

@@ -270,10 +270,7 @@ pub(super) fn tell(incident: &Incident) -> Option<Alert> {
         }
         Mishap::Broken(why) => {
             let (project, run) = incident.about.as_ref()?;
-            let run = Run {
-                project: project.as_str().into(),
-                run: run.as_str().into(),
-            };
+            let run = Run::new(project, run);
             let time = wall_clock() as f64 / 1000.0;
             Some(host_alert(&run, &host(), time, 1, broken(sink, why)))
         }

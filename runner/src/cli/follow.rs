@@ -10,7 +10,7 @@ use super::Outcome;
 use super::live::{Before, Live, Outlets};
 use super::options;
 use super::output::say;
-use super::watch::{self, Args};
+use super::watch::Args;
 use crate::config::Config;
 use crate::exit::{Ending, Failure};
 use crate::input::find;
@@ -35,26 +35,18 @@ pub(super) fn run(args: &Args) -> Outcome {
         let error = anyhow!("standard input cannot be followed");
         return Err(Failure::new(Ending::Usage, error).hint("leave out `--follow -`"));
     }
-    if args.halt.is_asked_for() {
+    if args.live.halt.is_asked_for() {
         let error = anyhow!("a job whose files are followed cannot be halted");
         return Err(Failure::new(Ending::Usage, error).hint(
             "`runwatch watch DIR --halt critical` asks a job to end by a file in its folder, \
              `runwatch exec` ends one that it has started",
         ));
     }
-    let mut loaded = args.configured.load()?;
-    args.halt.apply(&mut loaded.config);
-    let config = &loaded.config;
-    let quiet = args.shown.quiet;
-    let note = |text: &str| {
-        if !quiet {
-            say(&format!("runwatch: {text}"));
-        }
-    };
-    let pipeline = options::pipeline(config, 1, true, |text| note(&text))?;
-    let outlets = watch::outlets(args, config, Before::Again)?;
+    let config = &args.live.config()?;
+    let pipeline = args.live.pipeline(config)?;
+    let outlets = args.live.outlets(config, Before::Again)?;
     let interrupted = interrupts()?;
-    note(&format!("watching with {}", options::watchers(&pipeline)));
+    args.live.announce(&pipeline);
     let mut naming = Naming::with(&config.paths);
     naming.expect(
         args.follow
@@ -64,7 +56,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     );
     let mut watched = Watched {
         config,
-        quiet,
+        quiet: args.live.shown.quiet,
         naming,
         live: None,
         start: Some((pipeline, outlets)),

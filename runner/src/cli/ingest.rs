@@ -127,22 +127,11 @@ impl Watched {
     fn new(config: &Config, delivering: &Delivering, usual: Origin) -> Result<Self, Failure> {
         let note = |text: String| say(&format!("runwatch: {text}"));
         let pipeline = options::pipeline(config, 1, true, note)?;
-        let mut printers = Vec::new();
         let shown_as = Shown {
             plain: false,
             quiet: false,
         };
-        if let Some(form) = shown_as.form(config) {
-            printers.push(options::stderr_console(config, form));
-        }
-        printers.extend(options::alert_file(config)?);
-        let outlets = Outlets {
-            printers,
-            post: Some(delivering.open(config)?),
-            history: config.history.enable.then(|| options::caps(config)),
-            flush: config.delivery.flush,
-            before: Before::New,
-        };
+        let outlets = Outlets::open(shown_as, delivering, true, config, Before::New)?;
         let name = shown(&usual);
         let decoding = options::decoding(config, &name, &usual.run, None, &pipeline);
         Ok(Self {

@@ -10,9 +10,8 @@ use anyhow::anyhow;
 use clap::Args as ClapArgs;
 
 use super::act::Act;
-use super::delivery::Delivering;
-use super::live::{Before, Live, Outlets};
-use super::options::{self, Configured, Shown};
+use super::live::{self, Before, Live};
+use super::options;
 use super::output::say;
 use super::{Outcome, follow};
 use crate::config::Config;
@@ -43,13 +42,6 @@ pub(super) struct Args {
         help_heading = "Following"
     )]
     pub(super) interval: Duration,
-    #[command(flatten)]
-    pub(super) shown: Shown,
-    #[command(flatten)]
-    pub(super) delivering: Delivering,
-    /// Keep alerts only, and not what the metrics were
-    #[arg(long, help_heading = "Delivery")]
-    pub(super) no_history: bool,
     /// The folder in which to leave the job control files when it is to be
     /// halted; $RUNWATCH_DIR if not given
     #[arg(
@@ -60,16 +52,14 @@ pub(super) struct Args {
     )]
     pub(super) dir: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) halt: super::halt::Halt,
-    #[command(flatten)]
-    pub(super) configured: Configured,
+    pub(super) live: live::Args,
 }
 
 /// How often time passes for detectors when nothing comes in.
 pub(super) const IDLE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let closed = args.delivering.close_network();
+    let closed = args.live.delivering.close_network();
     if !args.follow.is_empty() {
         closed?;
         return follow::run(args);
@@ -114,19 +104,11 @@ fn pass_through(queue: &Queue) {
 }
 
 fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
-    let mut loaded = args.configured.load()?;
-    args.halt.apply(&mut loaded.config);
-    let config = &loaded.config;
-    let quiet = args.shown.quiet;
-    let note = |text: String| {
-        if !quiet {
-            say(&format!("runwatch: {text}"));
-        }
-    };
-    let pipeline = options::pipeline(config, 1, true, note)?;
+    let config = &args.live.config()?;
+    let pipeline = args.live.pipeline(config)?;
     let variable = |name: &str| std::env::var(name).ok();
     let decoding = options::decoding(config, "stdin", &run_name(&variable), None, &pipeline);
-    let outlets = outlets(args, config, before())?;
+    let outlets = args.live.outlets(config, before())?;
     let run = decoding.run.clone();
     let mut live = Live::new(decoding, pipeline, outlets)?;
     if let Some(halting) = halting(args, config, &run, live.ledger())? {
@@ -136,12 +118,7 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     let expected = live.expect(&run);
     live.answers(0, expected);
     let interrupted = interrupts(queue)?;
-    if !quiet {
-        say(&format!(
-            "runwatch: watching with {}",
-            options::watchers(&live.pipeline)
-        ));
-    }
+    args.live.announce(&live.pipeline);
     loop {
         match queue.pop(IDLE) {
             Popped::Bytes(bytes) => live.take(&bytes, queue.is_empty()),
@@ -161,7 +138,7 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     // A job that we no longer listen to may go on.
     let over = !interrupted.load(Ordering::Relaxed);
     live.end("unknown");
-    let ending = live.close(quiet, over);
+    let ending = live.close(args.live.shown.quiet, over);
     Ok(if interrupted.load(Ordering::Relaxed) {
         ending.max(Ending::Interrupted)
     } else {
@@ -205,7 +182,7 @@ fn halting(
     if !settings.enabled() {
         return Ok(None);
     }
-    if dir.is_none() && args.halt.is_asked_for() && settings.halt.hook.is_empty() {
+    if dir.is_none() && args.live.halt.is_asked_for() && settings.halt.hook.is_empty() {
         let error =
             anyhow!("a job at the other end of a pipe can be asked to halt in a folder only");
         return Err(Failure::new(Ending::Usage, error).hint(
@@ -222,10 +199,7 @@ fn halting(
         began: wall_clock() as f64 / 1000.0,
         job: None,
     };
-    let run = Run {
-        project: config.project.as_str().into(),
-        run: run.into(),
-    };
+    let run = Run::new(&config.project, run);
     Ok(Some((run, Halting::new(settings, target, ledger))))
 }
 
@@ -236,39 +210,6 @@ fn before() -> Before {
         Ok(stdin) if stdin.is_file() => Before::Again,
         _ => Before::Continued,
     }
-}
-
-pub(super) fn outlets(args: &Args, config: &Config, before: Before) -> Result<Outlets, Failure> {
-    outlets_of(
-        args.shown,
-        &args.delivering,
-        !args.no_history,
-        config,
-        before,
-    )
-}
-
-/// The ways out of a live watch. With `history` it keeps the metrics, unless
-/// the configuration says otherwise.
-pub(super) fn outlets_of(
-    shown: Shown,
-    delivering: &Delivering,
-    history: bool,
-    config: &Config,
-    before: Before,
-) -> Result<Outlets, Failure> {
-    let mut printers = Vec::new();
-    if let Some(form) = shown.form(config) {
-        printers.push(options::stderr_console(config, form));
-    }
-    printers.extend(options::alert_file(config)?);
-    Ok(Outlets {
-        printers,
-        post: Some(delivering.open(config)?),
-        history: (config.history.enable && history).then(|| options::caps(config)),
-        flush: config.delivery.flush,
-        before,
-    })
 }
 
 /// The first Ctrl-C is meant for the job, whose last words are worth watching;

@@ -14,13 +14,10 @@ use clap::Args as ClapArgs;
 
 use super::Outcome;
 use super::act::{Act, LOOK, Scene};
-use super::delivery::Delivering;
 use super::follow::{self, Folder, Watched};
-use super::halt::Halt;
-use super::live::{Before, Live};
-use super::options::{self, Configured, Shown};
+use super::live::{self, Before, Live};
+use super::options;
 use super::output::say;
-use super::watch;
 use crate::alert::Alert;
 use crate::config::Config;
 use crate::exit::{Ending, Failure};
@@ -55,37 +52,20 @@ pub(super) struct Args {
     )]
     interval: Duration,
     #[command(flatten)]
-    shown: Shown,
-    #[command(flatten)]
-    delivering: Delivering,
-    /// Keep alerts only, and not what the metrics were
-    #[arg(long, help_heading = "Delivery")]
-    no_history: bool,
-    #[command(flatten)]
-    halt: Halt,
-    #[command(flatten)]
-    configured: Configured,
+    live: live::Args,
 }
 
 /// A last record older than this, in seconds, is worth telling of.
 const OLD: f64 = 60.0;
 
 pub(super) fn run(args: &Args) -> Outcome {
-    args.delivering.close_network()?;
+    args.live.delivering.close_network()?;
     let folders = folders(args)?;
-    let mut loaded = args.configured.load()?;
-    args.halt.apply(&mut loaded.config);
-    let config = &loaded.config;
-    let quiet = args.shown.quiet;
-    let note = |text: String| {
-        if !quiet {
-            say(&format!("runwatch: {text}"));
-        }
-    };
-    let pipeline = options::pipeline(config, 1, true, note)?;
-    let outlets = watch::outlets(&args.as_follow(), config, Before::Again)?;
+    let config = &args.live.config()?;
+    let pipeline = args.live.pipeline(config)?;
+    let outlets = args.live.outlets(config, Before::Again)?;
     let interrupted = follow::interrupts()?;
-    note(format!("watching with {}", options::watchers(&pipeline)));
+    args.live.announce(&pipeline);
     let mut naming = Naming::with(&config.paths).by_folder();
     let runs: Vec<String> = folders
         .iter()
@@ -101,7 +81,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let live = Live::without_input(decoding, pipeline, outlets)?;
     let mut watched = Watched {
         config,
-        quiet,
+        quiet: args.live.shown.quiet,
         naming,
         live: Some(live),
         start: None,
@@ -144,21 +124,6 @@ impl Args {
         let wanted = |path: &&PathBuf| !path.is_file();
         self.folders.iter().filter(wanted).cloned().collect()
     }
-
-    /// What says the same to `--follow`.
-    fn as_follow(&self) -> watch::Args {
-        watch::Args {
-            follow: self.folders.clone(),
-            from_end: false,
-            interval: self.interval,
-            shown: self.shown,
-            delivering: self.delivering.clone(),
-            no_history: self.no_history,
-            dir: None,
-            halt: self.halt,
-            configured: self.configured.clone(),
-        }
-    }
 }
 
 /// What is done about alerts: evidence is collected from the processes that
@@ -167,10 +132,7 @@ fn act(config: &Config, folders: &[Folder], runs: &[String], ledger: Option<&Arc
     let began = seconds(SystemTime::now());
     let settings = Settings::of(config);
     let halting = |(folder, run): (&Folder, &String)| {
-        let run = Run {
-            project: config.project.as_str().into(),
-            run: run.as_str().into(),
-        };
+        let run = Run::new(&config.project, run);
         let target = Target {
             project: run.project.to_string(),
             run: run.run.to_string(),

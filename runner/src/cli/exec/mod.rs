@@ -13,9 +13,8 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::{Args as ClapArgs, ValueEnum};
 
-use super::delivery::Delivering;
-use super::halt::{Halt, Restart};
-use super::options::{Configured, Shown};
+use super::halt::Restart;
+use super::live;
 use crate::config::Config;
 use crate::exit::{Ending, Failure};
 
@@ -41,18 +40,9 @@ pub(super) struct Args {
     #[arg(long)]
     tty: bool,
     #[command(flatten)]
-    shown: Shown,
-    #[command(flatten)]
-    delivering: Delivering,
-    /// Keep alerts only, and not what the metrics were
-    #[arg(long, help_heading = "Delivery")]
-    no_history: bool,
-    #[command(flatten)]
-    halt: Halt,
+    live: live::Args,
     #[command(flatten)]
     restart: Restart,
-    #[command(flatten)]
-    configured: Configured,
     /// The program and its arguments
     #[arg(
         required = true,
@@ -66,8 +56,7 @@ pub(super) struct Args {
 impl Args {
     /// The configuration with what the flags change.
     fn config(&self) -> Result<Config, Failure> {
-        let mut config = self.configured.load()?.config;
-        self.halt.apply(&mut config);
+        let mut config = self.live.config()?;
         self.restart.apply(&mut config);
         Ok(config)
     }
@@ -194,7 +183,7 @@ mod unix {
 
     fn watcher(args: &Args) -> Result<u8, Failure> {
         // Before there are threads.
-        let closed = args.delivering.close_network();
+        let closed = args.live.delivering.close_network();
         helper(c"runwatch")?;
         let folder = Folder::of_environment();
         let ending = super::watcher::run(args, closed);

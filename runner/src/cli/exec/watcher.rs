@@ -15,7 +15,7 @@ use crate::cli::act::Act;
 use crate::cli::live::{Before, Live};
 use crate::cli::options;
 use crate::cli::output::{print, say};
-use crate::cli::watch::{self, IDLE};
+use crate::cli::watch::IDLE;
 use crate::config::Config;
 use crate::exit::{Ending, Failure};
 use crate::halt::{Halting, Settings, Target};
@@ -121,38 +121,20 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn begin(args: &Args, config: &'a Config) -> Result<Self, Failure> {
-        let quiet = args.shown.quiet;
-        let note = |text: String| {
-            if !quiet {
-                say(&format!("runwatch: {text}"));
-            }
-        };
-        let pipeline = options::pipeline(config, 1, true, note)?;
+        let pipeline = args.live.pipeline(config)?;
         // The keeper has named the run, and said so in the environment.
-        let run = Run {
-            project: config.project.as_str().into(),
-            run: config.run.as_deref().unwrap_or_default().into(),
-        };
+        let run = Run::new(&config.project, config.run.as_deref().unwrap_or_default());
         let decoding = options::decoding(config, STREAMS[0], &run.run, None, &pipeline);
-        let outlets = watch::outlets_of(
-            args.shown,
-            &args.delivering,
-            !args.no_history,
-            config,
-            Before::New,
-        )?;
+        let outlets = args.live.outlets(config, Before::New)?;
         let mut live = Live::new(decoding, pipeline, outlets)?;
         // That nothing comes at all is worth an alert, too.
         let expected = live.expect(&run.run);
         live.answers(0, expected);
-        if !quiet {
-            let watchers = options::watchers(&live.pipeline);
-            say(&format!("runwatch: watching with {watchers}"));
-        }
+        args.live.announce(&live.pipeline);
         Ok(Self {
             config,
             live,
-            quiet,
+            quiet: args.live.shown.quiet,
             run,
             job: Arc::default(),
             inputs: [Some(0), None],

@@ -1,5 +1,6 @@
 //! Detection while it happens, of one input or of several in turn.
 
+mod args;
 mod inputs;
 
 use std::sync::Arc;
@@ -8,12 +9,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::anyhow;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub(super) use self::args::Args;
 use self::inputs::{Input, last_lines};
 use super::act::Act;
-use super::delivery;
-use super::options::host;
+use super::delivery::{self, Delivering};
+use super::options::{self, Shown, host};
 use super::output::{count, say, summarize};
 use crate::alert::{Alert, Finding, Severity, State};
+use crate::config::Config;
 use crate::decode::{self, Decoder};
 use crate::deliver::owner;
 use crate::deliver::post::{Post, wall_clock};
@@ -37,6 +40,31 @@ pub(super) struct Outlets {
     pub(super) flush: Duration,
     /// Which alerts of earlier watches of the same run are other alerts.
     pub(super) before: Before,
+}
+
+impl Outlets {
+    /// The ways out that the configuration names. With `history` the metrics are
+    /// kept, unless it says otherwise.
+    pub(super) fn open(
+        shown: Shown,
+        delivering: &Delivering,
+        history: bool,
+        config: &Config,
+        before: Before,
+    ) -> Result<Self, Failure> {
+        let mut printers = Vec::new();
+        if let Some(form) = shown.form(config) {
+            printers.push(options::stderr_console(config, form));
+        }
+        printers.extend(options::alert_file(config)?);
+        Ok(Self {
+            printers,
+            post: Some(delivering.open(config)?),
+            history: (config.history.enable && history).then(|| options::caps(config)),
+            flush: config.delivery.flush,
+            before,
+        })
+    }
 }
 
 /// How a stream stands to what the ledger knows of its run.
