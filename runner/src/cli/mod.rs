@@ -172,3 +172,16 @@ fn meant_to_watch() -> bool {
     });
     !reads_elsewhere && !std::io::stdin().is_terminal()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    /// Two flags or groups of one name would stop each start of the program.
+    #[test]
+    fn arguments_do_not_collide() {
+        Cli::command().debug_assert();
+    }
+}

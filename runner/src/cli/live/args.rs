@@ -12,7 +12,10 @@ use crate::exit::Failure;
 use crate::pipeline::Pipeline;
 
 /// Flags of live watches.
+///
+/// Clap names a group after the struct; that of the command is `Args`, too.
 #[derive(Debug, Clone, ClapArgs)]
+#[group(skip)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     pub(in crate::cli) shown: Shown,
