@@ -61,7 +61,7 @@ fn each_built_in_detector_can_be_inspected() {
         assert!(!text.contains("DENIED"), "{text}");
         assert!(
             text.contains(&format!(
-                "\nparameters ([detector.{name}] in runwatch.toml)\n  "
+                "\nparameters ([detectors.{name}] in runwatch.toml)\n  "
             )),
             "{text}"
         );
@@ -103,7 +103,7 @@ fn a_detector_of_ones_own_has_a_name() {
         .file("rules/mine.wasm", fixture::hostile_bytes())
         .file(
             "runwatch.toml",
-            "[detector.my-rule]\npath = \"rules/mine.wasm\"\n",
+            "[detectors.my-rule]\nsource = \"rules/mine.wasm\"\n",
         )
         .any_stdout()
         .run();
@@ -253,7 +253,7 @@ fn a_parameter_in_the_file_is_checked_too() {
     Test::new("config check")
         .file(
             "runwatch.toml",
-            "[detector.loss-spike]\nwindow = 64\nwindw = 3\n",
+            "[detectors.loss-spike]\nwindow = 64\nwindw = 3\n",
         )
         .stderr(
             "error: runwatch.toml:3:1: `loss-spike` has no parameter `windw`\n\
@@ -296,7 +296,7 @@ fn a_preset_lies_between_the_defaults_and_what_the_user_sets() {
         .stderr("the defaults: fine, 7 detectors on\n")
         .run();
     let output = Test::new("config show --preset nsa --set throughput.rows=3")
-        .file("runwatch.toml", "[detector.heartbeat]\nsilence = 120\n")
+        .file("runwatch.toml", "[detectors.heartbeat]\nsilence = 120\n")
         .any_stdout()
         .run();
     let text = output.text();

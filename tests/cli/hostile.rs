@@ -131,7 +131,7 @@ fn an_endless_loop() {
         .file("train.log", &log)
         .file(
             "runwatch.toml",
-            "[detector.hostile]\ntimeout = \"1s\"\n[limits]\ntimeout = \"60s\"\n",
+            "[detectors.hostile]\ntimeout = \"1s\"\n[limits]\ntimeout = \"60s\"\n",
         )
         .arguments("--set hostile.when=100")
         .any_stdout()

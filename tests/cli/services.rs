@@ -83,7 +83,7 @@ fn who_names_no_session_is_none() {
 
 #[test]
 fn a_session_may_begin_with_a_fallback() {
-    let config = "[detector.fallback]\nfallbacks = [\"groq/*\"]\n";
+    let config = "[detectors.fallback]\nfallbacks = [\"groq/*\"]\n";
     let events = event("1", "groq", "llama", "") + &event("1", "anthropic", "claude", "");
     let alerts = watched(config, &events);
     assert_eq!(

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn off_on_the_command_line_is_off_everywhere() {
-        let file = "[detector.non-finite]\nhalt = \"kill\"\n\
+        let file = "[detectors.non-finite]\nhalt = \"kill\"\n\
                     [[routes]]\nsinks = []\nhalt = \"file\"\n";
         assert!(Settings::of(&with(file, &[])).enabled());
         assert!(!Settings::of(&with(file, &["--halt", "off"])).enabled());
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!((config.halt.on, config.halt.dry_run), (On::Critical, true));
         let config = with("[halt]\non = \"asked\"", &["--halt", "dry-run"]);
         assert_eq!((config.halt.on, config.halt.dry_run), (On::Asked, true));
-        let file = "[detector.non-finite]\nhalt = \"kill\"";
+        let file = "[detectors.non-finite]\nhalt = \"kill\"";
         let config = with(file, &["--halt", "dry-run"]);
         assert_eq!((config.halt.on, config.halt.dry_run), (On::Off, true));
     }

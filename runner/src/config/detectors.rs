@@ -15,11 +15,11 @@ use super::types::{Detector, Given};
 use crate::record::MAX_DETECTORS;
 use crate::suggest::did_you_mean;
 
-/// The keys of `[detector.NAME]` that are ours; all others are parameters.
+/// The keys of `[detectors.NAME]` that are ours; all others are parameters.
 /// A detector may not have parameters of these names.
 pub const RESERVED: &[&str] = &[
     "enabled",
-    "path",
+    "source",
     "sha256",
     "memory",
     "timeout",
@@ -27,7 +27,11 @@ pub const RESERVED: &[&str] = &[
     "halt",
 ];
 
-/// Reads `[detector.*]`. `enable` is the list of built-in detectors that are
+/// The keys of `[detectors]` that concern all of them; the others are names of
+/// detectors.
+const COMMON: &[&str] = &["preset", "enable", "strict-imports"];
+
+/// Reads `[detectors.*]`. `enable` is the list of built-in detectors that are
 /// on, none for all of them.
 pub(super) fn read(
     reader: &mut Reader,
@@ -36,7 +40,9 @@ pub(super) fn read(
     strict: bool,
     own_path: &Kind<PathBuf>,
 ) -> Vec<Detector> {
-    let tables = reader.table("detector");
+    let mut tables = reader.table("detectors");
+    let enable_node = tables.remove("enable");
+    tables.retain(|name, _| !COMMON.contains(&name.as_str()));
     let mut names: Vec<&str> = builtin.to_vec();
     names.extend(
         tables
@@ -46,7 +52,6 @@ pub(super) fn read(
     );
     names.sort_unstable();
     names.dedup();
-    let enable_node = reader.table("detectors").remove("enable");
     let (enable_key, enable_at) =
         enable_node.map_or_else(Default::default, |node| (node.key, node.at));
     for name in enable
@@ -69,11 +74,15 @@ pub(super) fn read(
                     .push(Problem::new(&node.key, message).hint(Some(hint)));
             }
             Value::Table(_) => {}
+            _ if !names.contains(&name.as_str()) => {
+                let only = Table::from_iter([(name.clone(), node.clone())]);
+                reader.reject_others("[detectors]", &only, COMMON);
+            }
             other => {
                 let name = printable(name);
-                let message = format!("`detector.{name}` must be a table, not {}", other.found());
+                let message = format!("`detectors.{name}` must be a table, not {}", other.found());
                 let hint = format!(
-                    "write `[detector.{name}]`, and `enabled = false` below it to switch it off"
+                    "write `[detectors.{name}]`, and `enabled = false` below it to switch it off"
                 );
                 reader
                     .problems
@@ -95,13 +104,13 @@ pub(super) fn read(
 }
 
 fn has_path(node: &Node) -> bool {
-    matches!(&node.value, Value::Table(table) if table.contains_key("path"))
+    matches!(&node.value, Value::Table(table) if table.contains_key("source"))
 }
 
 fn no_detector(name: &str, at: &Origin, names: &[&str]) -> Problem {
     let hint = did_you_mean(name, names.iter().copied()).unwrap_or_else(|| {
         let names = list_names(names.iter().copied());
-        format!("there are {names}; one of your own needs `path = \"….wasm\"`")
+        format!("there are {names}; one of your own needs `source = \"….wasm\"`")
     });
     Problem::new(at, format!("there is no detector `{}`", printable(name))).hint(Some(hint))
 }
@@ -114,7 +123,7 @@ fn detector(
     strict: bool,
     own_path: &Kind<PathBuf>,
 ) -> Detector {
-    let section = format!("detector.{name}");
+    let section = format!("detectors.{name}");
     let empty = Table::new();
     let table = match node.map(|node| &node.value) {
         Some(Value::Table(table)) => table,
@@ -125,19 +134,19 @@ fn detector(
             .read(&section, "enabled", node, &boolean())
             .unwrap_or_default(),
         None => {
-            let is_own = table.get("path").map(|node| &node.key);
+            let is_own = table.get("source").map(|node| &node.key);
             let at = is_own.unwrap_or(enabled_at);
             reader.note(&section, "enabled", Some(enabled.to_string()), at);
             enabled
         }
     };
-    let path = table.get("path").and_then(|node| match node.at {
+    let path = table.get("source").and_then(|node| match node.at {
         // A path on the command line starts where the command is given.
         Origin::Flag(_) => {
             let kind = super::kind::path(None, PathBuf::new());
-            reader.read(&section, "path", node, &kind)
+            reader.read(&section, "source", node, &kind)
         }
-        _ => reader.read(&section, "path", node, own_path),
+        _ => reader.read(&section, "source", node, own_path),
     });
     let mut read = Reading {
         reader,

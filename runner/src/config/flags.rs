@@ -70,7 +70,7 @@ fn set(layer: &mut Table, text: &str) -> Result<(), Problem> {
     };
     insert(
         layer,
-        &["detector", name, key],
+        &["detectors", name, key],
         &flag,
         Value::Bare(value.to_owned()),
     );
@@ -94,7 +94,7 @@ fn detector(layer: &mut Table, text: &str) -> Result<(), Problem> {
     };
     insert(
         layer,
-        &["detector", name, "enabled"],
+        &["detectors", name, "enabled"],
         &flag,
         Value::Boolean(enabled),
     );
@@ -109,20 +109,20 @@ fn own_detector(layer: &mut Table, text: &str, flag: &Origin) -> Result<(), Prob
         .unwrap_or_default();
     let name = stem.to_lowercase().replace(['_', ' '], "-");
     if !is_detector_name(&name) {
-        let hint = "name it in the configuration file: `[detector.NAME]` with `path = \"…\"`";
+        let hint = "name it in the configuration file: `[detectors.NAME]` with `source = \"…\"`";
         let message = "no detector name can be made of the file's name";
         return Err(Problem::new(flag, message).hint(Some(hint.to_owned())));
     }
     if let Some(Node {
         value: Value::Table(detectors),
         ..
-    }) = layer.get("detector")
+    }) = layer.get("detectors")
         && let Some(Node {
             value: Value::Table(earlier),
             ..
         }) = detectors.get(&name)
         && let Some(path) = earlier
-            .get("path")
+            .get("source")
             .filter(|path| path.value.text() != Some(text))
     {
         let message = format!("there is a detector `{name}` already, from {}", path.at);
@@ -131,13 +131,13 @@ fn own_detector(layer: &mut Table, text: &str, flag: &Origin) -> Result<(), Prob
     }
     insert(
         layer,
-        &["detector", &name, "path"],
+        &["detectors", &name, "source"],
         flag,
         Value::Bare(text.to_owned()),
     );
     insert(
         layer,
-        &["detector", &name, "enabled"],
+        &["detectors", &name, "enabled"],
         flag,
         Value::Boolean(true),
     );

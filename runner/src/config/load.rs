@@ -125,11 +125,10 @@ fn compat_layer(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Table, Co
 fn defaults(builtin: &[&str]) -> Result<Table, ConfigError> {
     let mut root = tree::parse(None, DEFAULTS).map_err(|problems| ConfigError { problems })?;
     let empty = || Node::whole(&Origin::Default, Value::Table(Table::new()));
-    let mut detectors = empty();
+    let detectors = root.entry("detectors".to_owned()).or_insert_with(empty);
     if let Value::Table(tables) = &mut detectors.value {
         tables.extend(builtin.iter().map(|name| ((*name).to_owned(), empty())));
     }
-    root.insert("detector".to_owned(), detectors);
     Ok(root)
 }
 

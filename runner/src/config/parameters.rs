@@ -111,7 +111,7 @@ fn no_parameter(description: &Description, given: &Given) -> Problem {
             .map(|parameter| parameter.name.as_str())
     };
     let hint = if matches!(given.value, Value::Table(_)) {
-        format!("parameters stand in `[detector.{detector}]` itself")
+        format!("parameters stand in `[detectors.{detector}]` itself")
     } else if let Some(hint) = did_you_mean(&given.name, names().chain(RESERVED.iter().copied())) {
         hint
     } else if description.parameters.is_empty() {

@@ -22,8 +22,10 @@ pub(super) fn layer(layers: &[&Table], builtin: &[&str]) -> Option<Table> {
     let wanted = layers.iter().rev().find_map(|layer| asked_for(layer))?;
     let (name, text) = PRESETS.iter().find(|(name, _)| *name == wanted)?;
     let mut table = tree::parse(None, text).ok()?;
-    if let Some(Value::Table(detectors)) = table.get_mut("detector").map(|node| &mut node.value) {
-        detectors.retain(|detector, _| builtin.contains(&detector.as_str()));
+    if let Some(Value::Table(detectors)) = table.get_mut("detectors").map(|node| &mut node.value) {
+        detectors.retain(|detector, node| {
+            !matches!(node.value, Value::Table(_)) || builtin.contains(&detector.as_str())
+        });
     }
     let origin = Origin::Preset(name);
     table.values_mut().for_each(|node| stands_in(node, &origin));
@@ -68,7 +70,7 @@ mod tests {
         assert!(
             layer(&[&flags, &file], &["throughput"])
                 .unwrap()
-                .contains_key("detector")
+                .contains_key("detectors")
         );
         assert_eq!(layer(&[&other], &[]), None);
         assert_eq!(layer(&[], &[]), None);

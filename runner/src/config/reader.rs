@@ -12,7 +12,7 @@ use crate::suggest::did_you_mean;
 /// One setting in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
-    /// The table, such as `alerts` or `detector.loss-spike`; empty at the top.
+    /// The table, such as `alerts` or `detectors.loss-spike`; empty at the top.
     pub section: String,
     /// The key, as TOML.
     pub key: String,
@@ -263,11 +263,9 @@ impl Reader {
         let name = printable(key);
         let is_table = matches!(node.value, Value::Table(_));
         if section.is_empty() && is_table {
-            let sections: Vec<_> = self
-                .sections()
-                .into_iter()
-                .chain(open.iter().copied())
-                .collect();
+            let mut sections = self.sections();
+            let more = open.iter().filter(|open| !self.keys_of(open).any(|_| true));
+            sections.extend(more);
             let hint = did_you_mean(key, sections.iter().copied())
                 .unwrap_or_else(|| format!("the sections are {}", list_names(sections)));
             return Problem::new(&node.key, format!("unknown section `[{name}]`")).hint(Some(hint));

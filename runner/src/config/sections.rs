@@ -15,7 +15,7 @@ use super::types::{
 };
 
 /// Sections whose keys are the user's own.
-pub(super) const OPEN: &[&str] = &["detector", "names", "pattern", "rule", "sinks", "labels"];
+pub(super) const OPEN: &[&str] = &["detectors", "names", "pattern", "rule", "sinks", "labels"];
 
 /// Whether it is rlwatch's.
 const POLICIES: &[(&str, bool)] = &[("runwatch", false), ("rlwatch", true)];

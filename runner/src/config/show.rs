@@ -26,7 +26,7 @@ pub fn show(
     let mut settings = loaded.settings.clone();
     let mut problems = Vec::new();
     for detector in &loaded.config.detectors {
-        let section = format!("detector.{}", detector.name);
+        let section = format!("detectors.{}", detector.name);
         let parameters = match descriptions.get(&detector.name) {
             None => Ok(Vec::new()),
             Some(description) => resolve_with_origins(description, &detector.parameters),

@@ -159,7 +159,7 @@ fn a_crash_is_told_with_its_last_words() {
 #[test]
 fn a_hang_is_told_with_what_the_processes_do() {
     let place = place(
-        "[detectors]\nenable = [\"heartbeat\"]\n[detector.heartbeat]\nsilence = 1\ngrace = 1\n\
+        "[detectors]\nenable = [\"heartbeat\"]\n[detectors.heartbeat]\nsilence = 1\ngrace = 1\n\
          critical-after = 0\n[halt]\non = \"critical\"\nfile-timeout = \"0s\"\n",
     );
     let job = "for i in 1 2 3; do echo \"{\\\"step\\\": $i, \\\"loss\\\": 1.0}\"; done; sleep 1000";

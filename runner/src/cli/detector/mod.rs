@@ -174,7 +174,7 @@ fn describe(component: &Component, origin: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nparameters ([detector.{}] in runwatch.toml)",
+        "\nparameters ([detectors.{}] in runwatch.toml)",
         description.name
     );
     for parameter in &description.parameters {

@@ -88,7 +88,7 @@ fn the_template_changes_nothing() {
 fn every_key_of_the_documentation_is_known_and_every_key_is_documented() {
     let loaded = Sealed::with(&everything()).loaded();
     // Unknown keys would have stopped it; what is not documented has no place in the file.
-    let window = |s: &Setting| s.section == "detector.loss-spike" && s.key == "window";
+    let window = |s: &Setting| s.section == "detectors.loss-spike" && s.key == "window";
     assert!(
         !loaded.settings.iter().any(window),
         "parameters are resolved later"
@@ -106,7 +106,7 @@ fn every_key_of_the_documentation_is_known_and_every_key_is_documented() {
     let own: Vec<_> = loaded
         .settings
         .iter()
-        .filter(|s| s.section == "detector.my-detector")
+        .filter(|s| s.section == "detectors.my-detector")
         .collect();
     let keys: Vec<_> = own.iter().map(|setting| setting.key.as_str()).collect();
     assert_eq!(keys, RESERVED);

@@ -18,7 +18,7 @@ timeout = 1
 findings = 0
 [console]
 style = 3.5
-[detector.los-spike]
+[detectors.los-spike]
 window = 3
 ";
     assert_eq!(
@@ -40,7 +40,7 @@ runwatch.toml:10:10: `memory` must be a size from 64 KiB to 4 GiB, such as \"64 
 runwatch.toml:11:11: `timeout` must be a duration from 1ms to 1h, such as \"30s\", not 1
 runwatch.toml:12:12: `findings` must be a whole number from 1 to 65536, not 0
 runwatch.toml:14:9: `style` must be one of \"auto\", \"panel\", \"plain\", \"off\", not 3.5
-runwatch.toml:15:11: there is no detector `los-spike`
+runwatch.toml:15:12: there is no detector `los-spike`
 hint: did you mean `loss-spike`?"
     );
 }
@@ -76,17 +76,17 @@ fn each_wrong_value_says_what_fits() {
         "runwatch.toml:2:13: `my/loss` must be a text of 1 to 256 bytes on one line, not a date"
     );
     assert_eq!(
-        wrong("[detector.loss-spike]\nsha256 = 'abc'\nenabled = 'no'\npath = 1"),
+        wrong("[detectors.loss-spike]\nsha256 = 'abc'\nenabled = 'no'\nsource = 1"),
         "runwatch.toml:2:10: `sha256` must be a SHA-256 digest of 64 hexadecimal digits, not \
          \"abc\"\n\
          runwatch.toml:3:11: `enabled` must be true or false, not \"no\"\n\
-         runwatch.toml:4:8: `path` must be a path, not 1"
+         runwatch.toml:4:10: `source` must be a path, not 1"
     );
     assert_eq!(
         wrong("[kitchen]\n[file]\npat = 1"),
         "runwatch.toml:1:2: unknown section `[kitchen]`\n\
          hint: the sections are `detectors`, `limits`, `faults`, `alerts`, `input`, `decode`, `console`, \
-         `delivery`, `history`, `halt`, `restart`, `file`, `detector`, `names`, `pattern`, `rule`, \
+         `delivery`, `history`, `halt`, `restart`, `file`, `names`, `pattern`, `rule`, \
          `sinks`, `labels`\n\
          runwatch.toml:3:1: unknown key `pat` in `[file]`\n\
          hint: did you mean `path`?"
@@ -148,10 +148,10 @@ fn a_variable_that_is_not_text_is_named() {
 
 #[test]
 fn detectors_that_do_not_exist() {
-    let there_are = "there are `grad-norm`, `loss-spike`, `non-finite`; one of your own needs `path = \"….wasm\"`";
+    let there_are = "there are `grad-norm`, `loss-spike`, `non-finite`; one of your own needs `source = \"….wasm\"`";
     assert_eq!(
-        Sealed::with("[detector.lossspike]").error(),
-        "runwatch.toml:1:11: there is no detector `lossspike`\nhint: did you mean `loss-spike`?"
+        Sealed::with("[detectors.lossspike]").error(),
+        "runwatch.toml:1:12: there is no detector `lossspike`\nhint: did you mean `loss-spike`?"
     );
     assert_eq!(
         Sealed::with("[detectors]\nenable = ['kitchen']").error(),
@@ -173,19 +173,19 @@ fn detectors_that_do_not_exist() {
         )
     );
     assert_eq!(
-        Sealed::with("[detector.'My One']\npath = 'x.wasm'").error(),
-        "runwatch.toml:1:11: `My One` is no name for a detector\n\
+        Sealed::with("[detectors.'My One']\nsource = 'x.wasm'").error(),
+        "runwatch.toml:1:12: `My One` is no name for a detector\n\
          hint: a name is lower-case words joined by `-`"
     );
     assert_eq!(
-        Sealed::with("detector.loss-spike = false").error(),
-        "runwatch.toml:1:23: `detector.loss-spike` must be a table, not false\n\
-         hint: write `[detector.loss-spike]` on a line of its own, the settings below it"
+        Sealed::with("detectors.loss-spike = false").error(),
+        "runwatch.toml:1:24: `detectors.loss-spike` must be a table, not false\n\
+         hint: write `[detectors.loss-spike]` on a line of its own, the settings below it"
     );
     assert_eq!(
-        Sealed::with("detector.kitchen = false").error(),
-        "runwatch.toml:1:10: `detector.kitchen` must be a table, not false\n\
-         hint: write `[detector.kitchen]`, and `enabled = false` below it to switch it off"
+        Sealed::with("detectors.kitchen = false").error(),
+        "runwatch.toml:1:11: unknown key `kitchen` in `[detectors]`\n\
+         hint: there are `preset`, `enable`, `strict-imports`"
     );
 }
 
@@ -221,13 +221,13 @@ fn flags_that_make_no_sense() {
     assert_eq!(
         Sealed::new().detector("./ä.wasm").error(),
         "--detector ./ä.wasm: no detector name can be made of the file's name\n\
-         hint: name it in the configuration file: `[detector.NAME]` with `path = \"…\"`"
+         hint: name it in the configuration file: `[detectors.NAME]` with `source = \"…\"`"
     );
 }
 
 #[test]
 fn parameters_that_do_not_fit() {
-    let text = "[detector.loss-spike]
+    let text = "[detectors.loss-spike]
 windw = 5
 window = \"64\"
 ratio = nan
@@ -250,7 +250,7 @@ hint: did you mean `rise`?
 runwatch.toml:7:11: `metrics` of `loss-spike` must be a list of texts without commas, not \"a, b\"
 hint: write a list: `metrics = [\"a\", \"b\"]`
 runwatch.toml:8:1: `loss-spike` has no parameter `params`
-hint: parameters stand in `[detector.loss-spike]` itself
+hint: parameters stand in `[detectors.loss-spike]` itself
 runwatch.toml:9:1: `loss-spike` has no parameter `kitchen`
 hint: it has `window`, `ratio`, `quiet`, `mode`, `metrics`"
     );
@@ -269,7 +269,7 @@ hint: did you mean `memory`?
 #[test]
 fn more_detectors_than_there_are_bits() {
     let text: String = (0..64)
-        .map(|n| format!("[detector.d{n}]\npath = 'd.wasm'\n"))
+        .map(|n| format!("[detectors.d{n}]\nsource = 'd.wasm'\n"))
         .collect();
     assert_eq!(
         Sealed::with(&text).error(),

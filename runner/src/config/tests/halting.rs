@@ -39,7 +39,7 @@ fn all_of_it_can_be_said() {
     let text = "[halt]\non = 'asked'\nup-to = 'file'\ndry-run = true\nhook = ['/bin/save', '-q']\n\
                 hook-timeout = '5m'\nfile-timeout = '0s'\nusr1 = 'checkpoint'\nby = 'rank-0'\n\
                 [restart]\non = ['halt', 'crash']\nattempts = 1\n\
-                [detector.loss-spike]\nhalt = 'signal'\n\
+                [detectors.loss-spike]\nhalt = 'signal'\n\
                 [[routes]]\nsinks = []\nhalt = 'off'\n";
     let sealed = Sealed::with(text);
     let loaded = sealed.loaded();
@@ -76,7 +76,7 @@ fn what_is_wrong_is_said_with_what_would_fit() {
          [\"/opt/checkpoint.sh\", \"--now\"], not \"/bin/save\"\n\
          runwatch.toml:4:6: `on` must be a list of \"halt\" and \"crash\", not a list"
     );
-    let detector = wrong("[detector.loss-spike]\nhalt = 'kil'");
+    let detector = wrong("[detectors.loss-spike]\nhalt = 'kil'");
     assert!(
         detector.contains("hint: did you mean `kill`?"),
         "{detector}"

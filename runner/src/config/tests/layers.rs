@@ -53,7 +53,7 @@ fn the_file_is_the_first_that_there_is() {
 
 #[test]
 fn paths_start_where_they_are_written() {
-    let text = "[detector.mine]\npath = 'rules/mine.wasm'\n[detector.other]\npath = '~/o.wasm'\n\
+    let text = "[detectors.mine]\nsource = 'rules/mine.wasm'\n[detectors.other]\nsource = '~/o.wasm'\n\
                 [file]\npath = 'alerts.jsonl'";
     let sealed = Sealed::with(text)
         .variable("HOME", "/home/u")
@@ -87,7 +87,7 @@ fn detectors_are_switched() {
         enabled(&Sealed::new().detector("loss-spike=off")),
         "grad-norm non-finite"
     );
-    let some = "[detectors]\nenable = ['loss-spike']\n[detector.own]\npath = 'x.wasm'\n";
+    let some = "[detectors]\nenable = ['loss-spike']\n[detectors.own]\nsource = 'x.wasm'\n";
     assert_eq!(enabled(&Sealed::with(some)), "loss-spike own");
     assert_eq!(
         enabled(&Sealed::with(some).detector("grad-norm")),
@@ -100,7 +100,7 @@ fn detectors_are_switched() {
     let none = Sealed::with("detectors.enable = []");
     assert_eq!(enabled(&none), "");
     assert_eq!(
-        none.origin("detector.loss-spike", "enabled"),
+        none.origin("detectors.loss-spike", "enabled"),
         "runwatch.toml:1"
     );
     assert_eq!(
@@ -111,7 +111,7 @@ fn detectors_are_switched() {
 
 #[test]
 fn a_detector_has_limits_of_its_own() {
-    let text = "[detectors]\nstrict-imports = true\n[detector.loss-spike]\nmemory = '1 GiB'\n\
+    let text = "[detectors]\nstrict-imports = true\n[detectors.loss-spike]\nmemory = '1 GiB'\n\
                 timeout = '2s'\nstrict-imports = false\n";
     let sealed = Sealed::with(text).set("grad-norm.timeout=250ms");
     let loaded = sealed.loaded();
@@ -131,7 +131,7 @@ fn a_detector_has_limits_of_its_own() {
 
 #[test]
 fn parameters_are_resolved() {
-    let text = "[detector.loss-spike]\nwindow = 64\nratio = 3\nmetrics = ['a', 'b']\n";
+    let text = "[detectors.loss-spike]\nwindow = 64\nratio = 3\nmetrics = ['a', 'b']\n";
     let sealed = Sealed::with(text)
         .set("loss-spike.window=0256")
         .set("loss-spike.mode=rise");

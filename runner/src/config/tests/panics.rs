@@ -30,7 +30,7 @@ proptest! {
     fn almost_toml_never_panics(
         parts in proptest::collection::vec(
             proptest::sample::select(vec![
-                "\n", "\n", "\n", " = ", " = ", "[alerts]", "[detector.loss-spike]", "[detector.x]",
+                "\n", "\n", "\n", " = ", " = ", "[alerts]", "[detectors.loss-spike]", "[detectors.x]",
                 "[names]", "[", "]", "{", "}", ",", "\"", "'", ".", "#", "project", "cooldown-steps",
                 "cooldown-seconds", "window", "metrics", "path", "memory", "enable", "detectors",
                 "detector", "\"a\\nb\"", "'off'", "\"64 MiB\"", "1", "-0.0", "1e999", "nan", "true",

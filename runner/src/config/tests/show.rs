@@ -6,7 +6,7 @@ use crate::config::show;
 #[test]
 fn show_says_what_is_in_force_and_whence() {
     let text = "[alerts]\ncooldown-steps = 50\n[detectors]\nenable = []\n\
-                [detector.loss-spike]\nenabled = true\nmemory = 131072\nratio = 3.0\n\
+                [detectors.loss-spike]\nenabled = true\nmemory = 131072\nratio = 3.0\n\
                 [names]\n\"my/objective\" = \"loss\"\n";
     let sealed = Sealed::with(text)
         .set("loss-spike.metrics=a,b")
@@ -91,11 +91,11 @@ window = "1h"                    # default
 [file]
 # path is not set
 
-[detector.grad-norm]
+[detectors.grad-norm]
 enabled = false                  # runwatch.toml:4
 limit = 1000                     # --set
 
-[detector.loss-spike]
+[detectors.loss-spike]
 enabled = true                   # runwatch.toml:6
 memory = "128 KiB"               # runwatch.toml:7
 window = 128                     # default
@@ -104,7 +104,7 @@ quiet = false                    # default
 mode = "both"                    # default
 metrics = ["a", "b"]             # --set
 
-[detector.non-finite]
+[detectors.non-finite]
 enabled = false                  # runwatch.toml:4
 "#
     );
@@ -113,7 +113,7 @@ enabled = false                  # runwatch.toml:4
 #[test]
 fn what_show_prints_means_the_same() {
     let everything =
-        everything() + "\n[detector.grad-norm]\nlimit = 1.5\n\"a b\" = ['x', 1, nan]\n";
+        everything() + "\n[detectors.grad-norm]\nlimit = 1.5\n\"a b\" = ['x', 1, nan]\n";
     for text in ["", "[alerts]\ncooldown-seconds = 1.5\n", &everything] {
         let sealed = Sealed::with(text)
             .set("loss-spike.metrics=a,b")

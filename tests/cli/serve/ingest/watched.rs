@@ -204,7 +204,7 @@ fn a_sink_that_fails_is_tried_again_and_nobody_waits_for_it() {
 fn what_was_accepted_is_watched_and_sent_before_the_end() {
     let (_folder, ledger) = fresh();
     let server = Server::content();
-    let config = format!("[detector.fallback]\ncrowd = 1000\n{}", hook(server.port));
+    let config = format!("[detectors.fallback]\ncrowd = 1000\n{}", hook(server.port));
     let service = ingest(&ledger, "", &config);
     let bodies: Vec<String> = (0..40).map(|at| fallback(&format!("s{at}"))).collect();
     for body in &bodies {
