@@ -5,6 +5,7 @@
 
 pub mod airgap;
 pub mod alert;
+pub mod author;
 pub mod chart;
 pub mod cli;
 pub mod config;
