@@ -23,6 +23,7 @@ pub mod job;
 pub mod judge;
 pub mod ledger;
 pub mod load;
+pub mod lock;
 pub mod mcp;
 pub mod names;
 pub mod pipeline;

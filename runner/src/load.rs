@@ -108,7 +108,7 @@ impl Loader {
             && *expected != component.digest_hex()
         {
             bail!(
-                "{}: its sha256 is {}, and the configuration expects {expected}",
+                "{}: its sha256 is {}, and {expected} is pinned",
                 place(),
                 component.digest_hex()
             );

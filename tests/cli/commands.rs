@@ -321,7 +321,7 @@ fn what_is_shown_means_the_same_when_it_is_read() {
         .run();
     let table: toml::Table = shown.text().parse().unwrap();
     assert_eq!(
-        table["detector"]["loss-spike"]["window"].as_integer(),
+        table["detectors"]["loss-spike"]["window"].as_integer(),
         Some(64)
     );
     let without_origins = |text: &str| -> Vec<String> {

@@ -25,6 +25,7 @@ mod history;
 mod hostile;
 mod imports;
 mod inputs;
+mod lock;
 mod mail;
 mod mcp;
 mod passthrough;

@@ -20,6 +20,7 @@ mod ingest;
 mod json;
 mod list;
 mod live;
+mod lock;
 mod logs;
 mod mcp;
 mod options;
@@ -96,6 +97,7 @@ enum Command {
     #[cfg(feature = "network")]
     Serve(serve::Args),
     Config(config::Args),
+    Lock(lock::Args),
 }
 
 /// What a subcommand ends with.
@@ -149,6 +151,7 @@ pub fn main() -> u8 {
         #[cfg(feature = "network")]
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Config(args)) => config::run(&args),
+        Some(Command::Lock(args)) => lock::run(&args),
     };
     match outcome {
         Ok(ending) => ending.code(),

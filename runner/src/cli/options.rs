@@ -17,6 +17,7 @@ use crate::exit::{Ending, Failure};
 use crate::judge::{Judge, Policy};
 use crate::ledger::history::Caps;
 use crate::load::{Loader, builtin_names};
+use crate::lock;
 use crate::names::Names;
 use crate::pipeline::Pipeline;
 
@@ -45,6 +46,9 @@ pub(super) struct Configured {
         help_heading = "Configuration"
     )]
     set: Vec<String>,
+    /// Take no detectors of your own but those in runwatch.lock
+    #[arg(long, help_heading = "Configuration")]
+    locked: bool,
     /// Understand the variables of other tools, such as TRACKIO_WEBHOOK_URL
     #[arg(long, help_heading = "Configuration")]
     compat_env: bool,
@@ -60,6 +64,7 @@ impl Configured {
             preset: None,
             detector: Vec::new(),
             set: Vec::new(),
+            locked: false,
             compat_env: false,
         }
     }
@@ -78,7 +83,11 @@ impl Configured {
             folder: Path::new(""),
             variable: &|name| std::env::var_os(name),
         };
-        Ok(config::load(&flags, &place, &builtin_names())?)
+        let mut loaded = config::load(&flags, &place, &builtin_names())?;
+        if self.locked {
+            lock::pin(&mut loaded)?;
+        }
+        Ok(loaded)
     }
 }
 
