@@ -98,6 +98,33 @@ fn a_component_can_be_inspected() {
 }
 
 #[test]
+fn what_is_inspected_can_be_read_by_a_program() {
+    fixture::fixtures();
+    let path = fixture::target().join("wasm32-wasip2/release/hostile_io.wasm");
+    let inspect = Test::new("detector inspect --json").argument(path);
+    let output = inspect.any_stdout().run();
+    let found: serde_json::Value = serde_json::from_str(output.text()).unwrap();
+    assert_eq!(found["contract"], "0.1.0");
+    assert_eq!(found["sha256"].as_str().unwrap().len(), 64);
+    let imports = found["imports"].as_array().unwrap();
+    let state = |of: &str| {
+        let import = |it: &&serde_json::Value| it["name"].as_str().unwrap().starts_with(of);
+        imports.iter().find(import).unwrap()["state"].clone()
+    };
+    assert_eq!(state("wasi:sockets/tcp@"), "denied");
+    assert_eq!(state("wasi:clocks/wall-clock@"), "virtual");
+
+    let output = Test::new("detector inspect --json loss-spike")
+        .any_stdout()
+        .run();
+    let found: serde_json::Value = serde_json::from_str(output.text()).unwrap();
+    assert_eq!(found["source"], serde_json::Value::Null);
+    assert_eq!(found["interests"][0]["kind"], "metric");
+    assert_eq!(found["parameters"][0]["name"], "window");
+    assert!(found["memory_bytes"].as_u64().unwrap() > 0);
+}
+
+#[test]
 fn a_detector_of_ones_own_has_a_name() {
     let output = Test::new("detector inspect my-rule")
         .file("rules/mine.wasm", fixture::hostile_bytes())

@@ -28,6 +28,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// For programs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::Compiled => "now",
+            Self::NotStored => "not-stored",
+        }
+    }
+
     /// For people.
     #[must_use]
     pub fn name(self) -> &'static str {

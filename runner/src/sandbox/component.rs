@@ -34,6 +34,8 @@ pub struct Component {
     pub(super) limits: Limits,
     /// SHA-256 of the component's bytes.
     pub digest: [u8; 32],
+    /// The version of the contract that it was built against, such as `0.1.0`.
+    pub contract: String,
     /// What the detector says about itself.
     pub description: Description,
     /// What it imports.
@@ -68,7 +70,7 @@ impl Component {
             .compile(engine, &digest, bytes)
             .context("the component is not valid")?;
         let wasmtime = engine.wasmtime();
-        check_contract(&component, wasmtime)?;
+        let contract = check_contract(&component, wasmtime)?;
         let imports = component
             .component_type()
             .imports(wasmtime)
@@ -94,6 +96,7 @@ impl Component {
             world,
             limits: limits.clone(),
             digest,
+            contract,
             description: Description::default(),
             imports,
             origin,
@@ -144,7 +147,7 @@ fn said(output: &[String]) -> String {
 fn check_contract(
     component: &wasmtime::component::Component,
     engine: &wasmtime::Engine,
-) -> Result<()> {
+) -> Result<String> {
     let ty = component.component_type();
     let versions: Vec<&str> = ty
         .exports(engine)
@@ -152,8 +155,8 @@ fn check_contract(
         .collect();
     // 0.1.x is one contract: a patch release changes comments only. A component
     // may export others as well, for other generations of runwatch.
-    if versions.iter().any(|version| version.starts_with("0.1.")) {
-        return Ok(());
+    if let Some(version) = versions.iter().find(|version| version.starts_with("0.1.")) {
+        return Ok((*version).to_owned());
     }
     match versions.first() {
         Some(version) => bail!(
