@@ -132,6 +132,13 @@ fn the_readme_shows_a_real_review() {
 }
 
 #[test]
+fn the_contract_is_described() {
+    let mut reference = runwatch::author::reference::contract().expect("the contract is WIT");
+    reference.push('\n');
+    generated("docs/writing-detectors.md", "contract", &reference);
+}
+
+#[test]
 fn the_detectors_are_described() {
     let mut table = String::from("| detector | finds |\n|---|---|\n");
     for description in descriptions() {

@@ -11,6 +11,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use super::Outcome;
 use super::options::Configured;
 use super::output::print;
+use crate::author;
 use crate::config::{self, Flags, Place};
 use crate::exit::{Ending, Failure};
 use crate::load::{Loader, builtin_names};
@@ -29,7 +30,7 @@ enum Command {
     /// Show what a detector is, which parameters it has, and what it asks for
     Inspect(inspect::Args),
     /// Print the reference of the detectors that come with runwatch, as Markdown
-    Docs,
+    Docs(Docs),
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -38,11 +39,18 @@ struct List {
     configured: Configured,
 }
 
+#[derive(Debug, Clone, ClapArgs)]
+struct Docs {
+    /// That of the contract between runwatch and detectors instead
+    #[arg(long)]
+    contract: bool,
+}
+
 pub(super) fn run(args: &Args) -> Outcome {
     match &args.command {
         Command::List(list) => run_list(list),
         Command::Inspect(args) => inspect::run(args),
-        Command::Docs => run_docs(),
+        Command::Docs(docs) => run_docs(docs),
     }
 }
 
@@ -71,8 +79,12 @@ fn run_list(args: &List) -> Outcome {
     Ok(ending)
 }
 
-fn run_docs() -> Outcome {
+fn run_docs(args: &Docs) -> Outcome {
     let failed = |error| Failure::new(Ending::Detector, error);
+    if args.contract {
+        print(&author::reference::contract().map_err(failed)?);
+        return Ok(Ending::Fine);
+    }
     // What is said of a detector does not depend on what somebody has set.
     let defaults = Place {
         folder: Path::new("/dev/null"),
