@@ -1,5 +1,7 @@
 //! Who is sending: names this process so that others can tell whether it lives.
 
+use crate::job::processes;
+
 /// The name of this process: host, number, and when it began, since numbers
 /// are used again.
 pub(crate) fn me() -> String {
@@ -29,17 +31,10 @@ fn host() -> String {
 }
 
 /// When a process began, in ticks since the machine did. None where the system
-/// does not say.
+/// does not say, and of a zombie, which sends nothing any more.
 fn began(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything; field 22 counts from 1.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let state = rest.split_whitespace().next()?;
-    // A zombie sends nothing any more.
-    if state == "Z" {
-        return None;
-    }
-    rest.split_whitespace().nth(19).map(str::to_owned)
+    let process = processes::find(pid)?;
+    (!process.state.is_dead()).then(|| process.started.to_string())
 }
 
 #[cfg(all(test, target_os = "linux"))]

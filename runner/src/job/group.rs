@@ -1,6 +1,6 @@
 //! The processes of a job besides its leader, as `/proc` has them.
 
-use std::{fs, io};
+use std::io;
 
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getpgid, getpgrp, getpid, getppid, getsid, waitid,
@@ -78,11 +78,7 @@ pub fn signal_those_that_catch_usr1(leader: Pid) -> io::Result<()> {
 }
 
 fn catches_usr1(pid: Pid) -> bool {
-    let path = format!("/proc/{}/status", pid.as_raw_pid());
-    let status = fs::read_to_string(path).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (SIGUSR1 - 1) & 1 == 1)
+    processes::has(processes::signals(number(pid), "SigCgt"), SIGUSR1)
 }
 
 /// Whether nobody else is in our own group.

@@ -91,6 +91,25 @@ pub fn find(pid: u32) -> Option<Process> {
     parse_stat(&read(&format!("/proc/{pid}/stat"))?)
 }
 
+/// What a process does about signals: `SigIgn` are those that it ignores,
+/// `SigCgt` those that it handles. A bit each; none where nobody says.
+pub(super) fn signals(pid: u32, mask: &str) -> u64 {
+    let status = read(&format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(mask)?.strip_prefix(':'));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+/// Whether a signal is among those of a mask.
+pub(super) fn has(mask: u64, signal: i32) -> bool {
+    u32::try_from(signal - 1)
+        .ok()
+        .and_then(|bit| 1_u64.checked_shl(bit))
+        .is_some_and(|bit| mask & bit != 0)
+}
+
 /// All processes, by number.
 #[must_use]
 pub fn all() -> Vec<Process> {

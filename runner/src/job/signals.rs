@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 use signal_hook::iterator::Signals;
 
 use super::keeper::Event;
+use super::processes;
 
 /// Those that are meant for the job.
 const FORWARDED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP];
@@ -21,9 +22,9 @@ const FORWARDED: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2,
 /// # Errors
 /// When a signal cannot be caught, or no thread be started.
 pub(super) fn listen(events: Sender<Event>) -> io::Result<()> {
-    let ignored = ignored();
+    let ignored = processes::signals(std::process::id(), "SigIgn");
     let caught = FORWARDED.into_iter().chain([SIGCHLD]);
-    let mut signals = Signals::new(caught.filter(|signal| !has(ignored, *signal)))?;
+    let mut signals = Signals::new(caught.filter(|signal| !processes::has(ignored, *signal)))?;
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
@@ -51,21 +52,4 @@ pub fn outlive() -> io::Result<()> {
 /// The signal of this number, if it has a name.
 pub(super) fn named(signal: i32) -> Option<Signal> {
     Signal::from_named_raw(signal)
-}
-
-/// The signals that are ignored, a bit each; none where the system does not say.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.unwrap_or(0)
-}
-
-fn has(mask: u64, signal: i32) -> bool {
-    u32::try_from(signal - 1)
-        .ok()
-        .and_then(|bit| 1_u64.checked_shl(bit))
-        .is_some_and(|bit| mask & bit != 0)
 }
