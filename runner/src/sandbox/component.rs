@@ -1,5 +1,7 @@
 //! Loading a detector: from bytes to a component that has proved it runs.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use wasmtime::component::{HasSelf, Linker};
@@ -36,6 +38,8 @@ pub struct Component {
     pub digest: [u8; 32],
     /// What the detector says about itself.
     pub description: Description,
+    /// The file that it comes from, where whoever loads it knows.
+    pub path: Option<PathBuf>,
     /// What it imports.
     pub imports: Vec<Import>,
     /// Where its compiled code came from.
@@ -95,6 +99,7 @@ impl Component {
             limits: limits.clone(),
             digest,
             description: Description::default(),
+            path: None,
             imports,
             origin,
             size: bytes.len(),
@@ -116,6 +121,12 @@ impl Component {
             .map_err(|problem| anyhow!("its description breaks the contract: {problem}"))?;
         loaded.memory = instance.memory();
         Ok(loaded)
+    }
+
+    /// What its calls may take.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The digest in hexadecimal.

@@ -1,6 +1,8 @@
 //! `runwatch detector`: what detectors there are, and what one is.
 
+mod bench;
 mod docs;
+mod test;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -31,6 +33,9 @@ enum Command {
     List(List),
     /// Show what a detector is, which parameters it has, and what it asks for
     Inspect(Inspect),
+    Test(test::Args),
+    /// Measure what a detector costs on healthy noise: time, fuel, memory
+    Bench(bench::Args),
     /// Print the reference of the detectors that come with runwatch, as Markdown
     Docs,
 }
@@ -54,6 +59,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     match &args.command {
         Command::List(list) => run_list(list),
         Command::Inspect(inspect) => run_inspect(inspect),
+        Command::Test(args) => test::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Docs => run_docs(),
     }
 }
