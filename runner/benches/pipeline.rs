@@ -70,6 +70,7 @@ fn review(path: &Path, detectors: Vec<Detector>) -> usize {
         budget: Budget::default(),
         host: "bench".into(),
         live: false,
+        faults: None,
     };
     let detect = Detect::new(detectors, &settings).unwrap();
     let policy = Policy {
@@ -147,6 +148,7 @@ fn measure(name: &str, path: &Path, loader: &Loader) {
         budget: Budget::default(),
         host: "bench".into(),
         live: false,
+        faults: None,
     };
     let interests = Detect::new(sandboxed(loader), &settings)
         .unwrap()

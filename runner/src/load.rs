@@ -48,6 +48,18 @@ impl Loader {
         })
     }
 
+    /// The same with an engine that counts what detectors cost: see
+    /// [`Engine::metered`].
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn metered() -> Result<Self> {
+        Ok(Self {
+            engine: Engine::metered()?,
+            cache: Cache::user(),
+        })
+    }
+
     /// The cache of compiled code.
     #[must_use]
     pub fn cache(&self) -> &Cache {
@@ -103,7 +115,11 @@ impl Loader {
             Some(path) => format!("detector `{name}` (`{}`)", path.display()),
             None => format!("detector `{name}`"),
         };
-        let component = self.component(bytes, &limits).with_context(place)?;
+        let mut component = self.component(bytes, &limits).with_context(place)?;
+        component.path = detector
+            .path
+            .as_ref()
+            .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         if let Some(expected) = &detector.sha256
             && *expected != component.digest_hex()
         {
@@ -215,6 +231,25 @@ impl Loader {
     }
 }
 
+/// One detector alone, with these parameters, which are valid. One fault, and it
+/// is off.
+///
+/// # Errors
+/// When it does not start.
+pub fn only(detector: detect::Detector) -> Result<Detect> {
+    let settings = Settings {
+        shards: 1,
+        budget: Budget {
+            faults: 0,
+            seconds: 1.0,
+        },
+        host: "localhost".to_owned(),
+        live: false,
+        faults: None,
+    };
+    Detect::new(vec![detector], &settings)
+}
+
 /// One detector alone, outside of any configuration, with these parameters and
 /// the defaults of the others.
 ///
@@ -228,21 +263,11 @@ pub fn alone(component: Component, given: &[(&str, &str)]) -> Result<Detect> {
             *value = (*given).to_owned();
         }
     }
-    let detector = detect::Detector {
+    only(detect::Detector {
         name,
         source: Box::new(component),
         parameters,
-    };
-    let settings = Settings {
-        shards: 1,
-        budget: Budget {
-            faults: 0,
-            seconds: 1.0,
-        },
-        host: "localhost".to_owned(),
-        live: false,
-    };
-    Detect::new(vec![detector], &settings)
+    })
 }
 
 fn limits(config: &Config) -> Limits {

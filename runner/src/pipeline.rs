@@ -385,6 +385,11 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
     };
     message.push(' ');
     message.push_str(next);
+    if let Some(file) = &failure.file {
+        message.push_str(&format!(
+            " What it was shown is kept: `runwatch detector replay {file}` shows it again."
+        ));
+    }
     Finding {
         key: format!("{key}/{name}"),
         severity: Severity::Warning,

@@ -4,8 +4,20 @@
 //! - [`project`]: a folder with a `detector.toml`.
 //! - [`language`]: what is different in each language: files, tools, steps.
 //! - [`reference`]: the contract, for people.
+//! - [`observed`]: a detector that is watched while it works.
+//! - [`play`]: a log played through one detector, in calls of a chosen size.
+//! - [`cases`]: the golden cases of a project.
+//! - [`golden`]: the cases of a project, and whether they hold.
+//! - [`lint`]: what an author should know, though nothing is wrong.
+//! - [`bench`]: what a detector costs on synthetic streams.
 
+pub mod bench;
+pub mod cases;
+pub mod golden;
 pub mod language;
+pub mod lint;
+pub mod observed;
+pub mod play;
 pub mod project;
 pub mod reference;
 

@@ -12,6 +12,7 @@ use crate::decode::{self, Interests};
 use crate::deliver::print::console::{Console, Form, colour_wanted};
 use crate::deliver::print::file::AlertFile;
 use crate::deliver::print::{PrintError, Printer};
+use crate::detect::fault_file::usual_folder;
 use crate::detect::{Budget, Detect, Settings};
 use crate::exit::{Ending, Failure};
 use crate::judge::{Judge, Policy};
@@ -152,6 +153,7 @@ pub(super) fn pipeline(
         },
         host: host(),
         live,
+        faults: usual_folder(&|name| std::env::var_os(name)),
     };
     let detect =
         Detect::new(detectors, &settings).map_err(|error| Failure::new(Ending::Detector, error))?;

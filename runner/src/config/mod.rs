@@ -40,7 +40,7 @@ pub use flags::Flags;
 pub(crate) use literal::number;
 pub use load::{Loaded, Place, load};
 pub use origin::Origin;
-pub use parameters::{Parameter, resolve, resolve_with_origins};
+pub use parameters::{Parameter, parameters_in, resolve, resolve_with_origins};
 pub use reader::Setting;
 pub use rules::Rule;
 pub(crate) use show::written as toml_value;

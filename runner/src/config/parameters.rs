@@ -4,7 +4,7 @@ use super::detectors::RESERVED;
 use super::error::{ConfigError, Problem, list_names};
 use super::literal::{self, printable};
 use super::origin::Origin;
-use super::tree::Value;
+use super::tree::{self, Value};
 use super::types::Given;
 use crate::describe::{Description, Kind, ParameterSpec};
 use crate::suggest::did_you_mean;
@@ -35,6 +35,25 @@ pub fn resolve(
     Ok(parameters
         .into_iter()
         .map(|parameter| (parameter.name, parameter.value))
+        .collect())
+}
+
+/// The parameters of a file that holds nothing else: `key = value` lines, as
+/// under `[detectors.NAME]`. `path` is for messages.
+///
+/// # Errors
+/// When the text is no TOML.
+pub fn parameters_in(path: &str, text: &str) -> Result<Vec<Given>, ConfigError> {
+    let table =
+        tree::parse(Some(&path.into()), text).map_err(|problems| ConfigError { problems })?;
+    Ok(table
+        .into_iter()
+        .map(|(name, node)| Given {
+            name,
+            value: node.value,
+            key: node.key,
+            at: node.at,
+        })
         .collect())
 }
 

@@ -3,11 +3,13 @@
 //! All shards count into the same numbers: once per call, which is once per
 //! batch of rows, so that it costs nothing beside the call.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::Detector;
+use crate::sandbox::Limits;
 
 /// What a detector says about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +20,10 @@ pub struct Identity {
     pub digest: String,
     /// What it does, in a sentence.
     pub summary: String,
+    /// The file of the component; none for a built-in one.
+    pub path: Option<PathBuf>,
+    /// What its calls may take.
+    pub limits: Limits,
 }
 
 /// A detector with what it has done so far, and how it stands.

@@ -83,6 +83,11 @@ pub trait Guest: Send {
     fn memory(&self) -> usize {
         0
     }
+
+    /// The fuel that its calls have used, if that is counted.
+    fn fuel(&self) -> u64 {
+        0
+    }
 }
 
 /// Makes guests; kept, so that a dead one can be replaced.
@@ -112,6 +117,8 @@ impl GuestSource for Component {
             version: self.description.version.clone(),
             digest: hex(&self.digest),
             summary: self.description.summary.clone(),
+            path: self.path.clone(),
+            limits: self.limits().clone(),
         }
     }
 }
@@ -206,6 +213,10 @@ impl Guest for Sandboxed {
 
     fn memory(&self) -> usize {
         self.instance.memory()
+    }
+
+    fn fuel(&self) -> u64 {
+        self.instance.fuel()
     }
 }
 

@@ -8,6 +8,7 @@
 //! result is the same.
 
 mod account;
+pub mod fault_file;
 mod guest;
 mod pick;
 mod shard;
@@ -17,6 +18,7 @@ mod supervise;
 mod tests;
 mod ticks;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -62,6 +64,8 @@ pub struct Failure {
     pub steps: Option<(i64, i64)>,
     /// What happens next.
     pub next: Next,
+    /// The name of the file that has the batch, if there is one.
+    pub file: Option<String>,
 }
 
 /// What happens to a detector after a fault.
@@ -102,6 +106,8 @@ pub struct Settings {
     pub host: String,
     /// Whether time passes while we wait; a review has no reason to pause.
     pub live: bool,
+    /// The folder that keeps what made detectors fail; none keeps nothing.
+    pub faults: Option<PathBuf>,
 }
 
 /// All detectors at work.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 
 use super::account::Meters;
+use super::fault_file::{FaultFile, Known};
 use super::guest::Guest;
 use super::pick::{Scratch, deal};
 use super::slot::{Slot, Watched, facts};
@@ -250,7 +251,9 @@ impl Shard {
                 }
                 Err(fault) => {
                     let steps = Some((batch.steps[from], batch.steps[to - 1]));
-                    let failure = self.failed(number, batch.run, fault, steps, segment.now);
+                    let file = self.keep(number, segment, batch, (from, to), &fault);
+                    let failed = self.failed(number, batch.run, fault, steps, segment.now);
+                    let failure = Failure { file, ..failed };
                     events.push(Event {
                         run: batch.run,
                         detector: number,
@@ -344,7 +347,42 @@ impl Shard {
         } else {
             Next::Restarted
         };
-        Failure { fault, steps, next }
+        Failure {
+            fault,
+            steps,
+            next,
+            file: None,
+        }
+    }
+
+    /// Keeps the rows that made a detector fail, and gives the file's name.
+    fn keep(
+        &self,
+        number: usize,
+        segment: &Segment,
+        batch: &RunBatch,
+        (from, to): (usize, usize),
+        fault: &Fault,
+    ) -> Option<String> {
+        let folder = self.settings.faults.as_deref()?;
+        let detector = &self.detectors[number];
+        let run = segment.runs.get(batch.run as usize)?;
+        let watched = self.slots[number].watched.get(&batch.run)?;
+        let series = wanted(1 << number, 0, &segment.metrics, &self.interests);
+        let known = Known {
+            detector: &detector.name,
+            identity: detector.source.identity(),
+            parameters: &detector.parameters,
+            run: facts(&run.project, &run.run, &self.settings.host),
+            state: watched.saved.as_deref(),
+            rows_since_state: watched.rows,
+            defined: series
+                .map(|it| (it.index, it.name.to_owned(), it.source.to_owned()))
+                .collect(),
+            now: segment.now,
+        };
+        let columns = self.hands[number].columns(batch, from, to);
+        FaultFile::new(known, &columns, fault).write(folder)
     }
 
     /// Wakes the monitors whose tick is due at stream time `now`.
@@ -478,23 +516,34 @@ fn define(
     metrics: &[Metric],
     interests: &Interests,
 ) -> Result<(), Fault> {
-    let series: Vec<Series<'_>> = metrics
-        .iter()
-        .enumerate()
-        .skip(known)
-        .filter(|(_, metric)| {
-            let wanted = interests.metric(&metric.name);
-            (wanted.all | wanted.edges) & bit != 0
-        })
-        .map(|(index, metric)| Series {
-            index: index as u32,
-            name: &metric.name,
-            source: &metric.source,
-        })
-        .collect();
+    let series: Vec<Series<'_>> = wanted(bit, known, metrics, interests).collect();
     if series.is_empty() {
         Ok(())
     } else {
         guest.define(run, &series)
     }
+}
+
+/// The metrics from `known` on that this detector asked for.
+fn wanted<'a>(
+    bit: Mask,
+    known: usize,
+    metrics: &'a [Metric],
+    interests: &Interests,
+) -> impl Iterator<Item = Series<'a>> {
+    let is_wanted = move |metric: &Metric| {
+        let wanted = interests.metric(&metric.name);
+        (wanted.all | wanted.edges) & bit != 0
+    };
+    let series = |(index, metric): (usize, &'a Metric)| Series {
+        index: index as u32,
+        name: &metric.name,
+        source: &metric.source,
+    };
+    metrics
+        .iter()
+        .enumerate()
+        .skip(known)
+        .filter(move |(_, metric)| is_wanted(metric))
+        .map(series)
 }

@@ -112,6 +112,7 @@ impl Slot {
                 fault,
                 steps: None,
                 next: Next::Refused,
+                file: None,
             })));
         }
         self.open += 1;

@@ -93,6 +93,7 @@ fn detect(shards: usize) -> Detect {
         budget: Budget::default(),
         host: "here".to_owned(),
         live: false,
+        faults: None,
     };
     Detect::new(vec![detector("calm", -1), detector("shaky", 7)], &settings).unwrap()
 }

@@ -1,5 +1,7 @@
 //! Loading a detector: from bytes to a component that has proved it runs.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use wasmtime::component::{HasSelf, Linker};
@@ -38,6 +40,8 @@ pub struct Component {
     pub contract: String,
     /// What the detector says about itself.
     pub description: Description,
+    /// The file that it comes from, where whoever loads it knows.
+    pub path: Option<PathBuf>,
     /// What it imports.
     pub imports: Vec<Import>,
     /// Where its compiled code came from.
@@ -98,6 +102,7 @@ impl Component {
             digest,
             contract,
             description: Description::default(),
+            path: None,
             imports,
             origin,
             size: bytes.len(),
@@ -119,6 +124,12 @@ impl Component {
             .map_err(|problem| anyhow!("its description breaks the contract: {problem}"))?;
         loaded.memory = instance.memory();
         Ok(loaded)
+    }
+
+    /// What its calls may take.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The digest in hexadecimal.

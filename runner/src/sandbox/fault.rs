@@ -4,7 +4,7 @@ use std::fmt;
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use super::limits::MemoryExceeded;
+use super::limits::{Limits, MemoryExceeded};
 use super::wasi::{Denied, Exited};
 
 /// What kind of limit, trap or broken promise it was.
@@ -106,11 +106,13 @@ impl Fault {
         }
     }
 
-    /// Names what a failed call ended with.
+    /// Names what a failed call ended with, whose limit was `fuel` if it was not
+    /// time.
     pub(super) fn from_error(
         error: &wasmtime::Error,
         call: &'static str,
-        timeout: std::time::Duration,
+        limits: &Limits,
+        fuel: Option<u64>,
         output: Vec<String>,
     ) -> Self {
         let root = error.root_cause().to_string();
@@ -124,7 +126,14 @@ impl Fault {
             match trap {
                 Trap::Interrupt => (
                     FaultKind::Deadline,
-                    format!("interrupted after {:.1} s", timeout.as_secs_f64()),
+                    format!("interrupted after {:.1} s", limits.timeout.as_secs_f64()),
+                ),
+                Trap::OutOfFuel => (
+                    FaultKind::Deadline,
+                    format!(
+                        "interrupted after {} units of fuel",
+                        fuel.unwrap_or_default()
+                    ),
                 ),
                 Trap::StackOverflow => (FaultKind::Stack, "the stack is used up".to_owned()),
                 Trap::UnreachableCodeReached => {

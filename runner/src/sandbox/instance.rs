@@ -114,6 +114,10 @@ pub struct Instance {
     world: DetectorComponent,
     limits: Limits,
     dead: bool,
+    /// The fuel of one call, in a metered engine.
+    fuel: Option<u64>,
+    /// The fuel that all calls have used.
+    spent: u64,
 }
 
 /// The columns of `observe`; see the contract.
@@ -151,10 +155,11 @@ impl Instance {
         let mut store = Store::new(component.engine.wasmtime(), host);
         store.limiter(|host| &mut host.meter);
         store.set_hostcall_fuel(component.limits.output);
-        store.set_epoch_deadline(component.limits.deadline_ticks());
+        let fuel = component.engine.fuel();
+        allow(&mut store, &component.limits, fuel)?;
         let world = component.world.instantiate(&mut store).map_err(|error| {
             let output = store.data_mut().output.take();
-            let fault = Fault::from_error(&error, "start", component.limits.timeout, output);
+            let fault = Fault::from_error(&error, "start", &component.limits, fuel, output);
             if fault.kind == FaultKind::Trap && !error.is::<Trap>() {
                 // Nothing ran: this is wasmtime's comparison of types.
                 anyhow::Error::from(error).context("the component does not fit the contract")
@@ -167,6 +172,8 @@ impl Instance {
             world,
             limits: component.limits.clone(),
             dead: false,
+            fuel,
+            spent: 0,
         })
     }
 
@@ -174,6 +181,13 @@ impl Instance {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.store.data().meter.used()
+    }
+
+    /// Units of fuel that all calls have used so far; 0 outside of a metered
+    /// engine. Starting the component is no call.
+    #[must_use]
+    pub fn fuel(&self) -> u64 {
+        self.spent
     }
 
     /// Sets what the virtual clocks show.
@@ -190,12 +204,16 @@ impl Instance {
             let message = "called after a fault, which is a bug of runwatch";
             return Err(Fault::found(FaultKind::Trap, name, message.to_owned()));
         }
-        self.store.set_epoch_deadline(self.limits.deadline_ticks());
         let guest = self.world.runwatch_detector_detector();
-        call(guest, &mut self.store).map_err(|error| {
+        let result = allow(&mut self.store, &self.limits, self.fuel)
+            .and_then(|()| call(guest, &mut self.store));
+        if let (Some(fuel), Ok(left)) = (self.fuel, self.store.get_fuel()) {
+            self.spent = self.spent.saturating_add(fuel.saturating_sub(left));
+        }
+        result.map_err(|error| {
             self.dead = true;
             let output = self.store.data_mut().output.take();
-            Fault::from_error(&error, name, self.limits.timeout, output)
+            Fault::from_error(&error, name, &self.limits, self.fuel, output)
         })
     }
 
@@ -395,6 +413,17 @@ impl Instance {
             fault.output = self.store.data_mut().output.take();
             fault
         })
+    }
+}
+
+/// Sets how long the next call may take: in fuel if it is metered, else in time.
+fn allow(store: &mut Store<Host>, limits: &Limits, fuel: Option<u64>) -> Result<()> {
+    match fuel {
+        Some(fuel) => store.set_fuel(fuel),
+        None => {
+            store.set_epoch_deadline(limits.deadline_ticks());
+            Ok(())
+        }
     }
 }
 

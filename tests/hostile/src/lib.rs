@@ -180,7 +180,11 @@ impl contract::GuestMonitor for Monitor {
             let step = steps[row as usize];
             state.sum += value;
             if value > 10.0 {
-                let message = format!("{value} at step {step}, {} so far", state.sum);
+                let mut message = format!("{value} at step {step}, {} so far", state.sum);
+                if state.does == "batches" {
+                    // What nobody can promise: how many rows come at once.
+                    message = format!("{message}, in {} rows", steps.len());
+                }
                 findings.push(Finding {
                     message,
                     row,
@@ -223,6 +227,8 @@ impl contract::GuestMonitor for Monitor {
             "restore-error" => return Err("not mine".to_owned()),
             // Says that all is well and is not.
             "restore-lie" => state.lied = true,
+            // Says so as well, and starts cold.
+            "forget" => {}
             _ => {
                 let bytes = bytes.try_into().map_err(|_| "not 8 bytes".to_owned())?;
                 state.sum = f64::from_le_bytes(bytes);

@@ -1,7 +1,9 @@
 //! `runwatch detector`: what detectors there are, and what one is.
 
+mod bench;
 mod docs;
 mod inspect;
+mod test;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -29,6 +31,9 @@ enum Command {
     List(List),
     /// Show what a detector is, which parameters it has, and what it asks for
     Inspect(inspect::Args),
+    Test(test::Args),
+    /// Measure what a detector costs on healthy noise: time, fuel, memory
+    Bench(bench::Args),
     /// Print the reference of the detectors that come with runwatch, as Markdown
     Docs(Docs),
 }
@@ -51,6 +56,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         Command::List(list) => run_list(list),
         Command::Inspect(args) => inspect::run(args),
         Command::Docs(docs) => run_docs(docs),
+        Command::Test(args) => test::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }
 

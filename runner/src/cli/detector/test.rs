@@ -1,0 +1,363 @@
+//! `runwatch detector test`: the golden cases of a detector.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args as ClapArgs;
+
+use crate::author::cases::Case;
+use crate::author::golden::{Change, Disagreement, Terms, Tried, Trouble, changes, try_case};
+use crate::author::lint;
+use crate::author::play::Way;
+use crate::author::project::{self, Project};
+use crate::cli::Outcome;
+use crate::cli::output::{count, grouped, print, say};
+use crate::cli::table::{Column, Table};
+use crate::deliver::text::clean_line;
+use crate::exit::{Ending, Failure};
+use crate::load::Loader;
+use crate::sandbox::{Component, Limits};
+
+/// Play the golden cases of a detector, and compare
+///
+/// A case is a folder in `tests/`: `input.log` (or any file `input.*`) is what a
+/// job prints, `config.toml` sets parameters, and `expected.jsonl` has the alerts
+/// that must come out. Each case is played row by row, in one batch, in random
+/// batches, and saved and restored on the way: all must find the same.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct Args {
+    /// The folder of a detector's project, or a component file with `tests/`
+    /// beside it
+    #[arg(value_name = "DIR|FILE", default_value = ".")]
+    what: PathBuf,
+    /// Write what comes out into `expected.jsonl`
+    #[arg(long)]
+    bless: bool,
+    /// This case only
+    #[arg(long, value_name = "NAME")]
+    case: Option<String>,
+    /// The seed of the random batches
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// What is tested: a component, and perhaps its project.
+pub(super) struct Subject {
+    pub(super) component: PathBuf,
+    folder: PathBuf,
+    project: Option<Project>,
+}
+
+impl Subject {
+    /// The project in a folder, which must have been built, or a component file.
+    pub(super) fn of(what: &Path) -> Result<Self, Failure> {
+        let usage = |error| Failure::new(Ending::Usage, error);
+        if what.is_dir() {
+            let project = Project::open(what).map_err(usage)?;
+            check_built(&project)?;
+            return Ok(Self {
+                component: project.component(),
+                folder: project.folder.clone(),
+                project: Some(project),
+            });
+        }
+        let parent = what.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = parent.unwrap_or(Path::new(".")).to_owned();
+        let project = match folder.join(project::FILE).is_file() {
+            true => Some(Project::open(&folder).map_err(usage)?),
+            false => None,
+        };
+        Ok(Self {
+            component: what.to_owned(),
+            folder,
+            project,
+        })
+    }
+
+    /// The component.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, Failure> {
+        std::fs::read(&self.component)
+            .with_context(|| format!("cannot read `{}`", self.component.display()))
+            .map_err(|error| Failure::new(Ending::Detector, error))
+    }
+}
+
+/// Loads a component into an engine that counts what it costs.
+pub(super) fn metered(subject: &Subject, bytes: &[u8]) -> Result<Component, Failure> {
+    let failed = |error| Failure::new(Ending::Detector, error);
+    let loader = Loader::metered().map_err(failed)?;
+    loader
+        .component(bytes, &Limits::default())
+        .with_context(|| format!("`{}`", subject.component.display()))
+        .map_err(failed)
+}
+
+/// Refuses a project whose component is missing or older than its sources.
+fn check_built(project: &Project) -> Result<(), Failure> {
+    let component = project.component();
+    let modified = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
+    let problem = match modified(&component) {
+        None => format!("there is no `{}` yet", component.display()),
+        Some(built) => match newest(project).filter(|(_, at)| *at > built) {
+            None => return Ok(()),
+            Some((path, _)) => format!(
+                "`{}` is older than `{}`",
+                component.display(),
+                path.display()
+            ),
+        },
+    };
+    let folder = project.folder.display();
+    Err(Failure::new(Ending::Detector, anyhow!(problem))
+        .hint(format!("build it with `runwatch detector build {folder}`")))
+}
+
+/// The source that was changed last.
+fn newest(project: &Project) -> Option<(PathBuf, SystemTime)> {
+    const NO_SOURCES: [&str; 5] = ["tests", "target", "bindings", "node_modules", "__pycache__"];
+    let is_source = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !(name.starts_with('.') || NO_SOURCES.contains(&name.as_ref()))
+    };
+    const ENDS: [&str; 8] = ["rs", "toml", "py", "js", "mjs", "c", "h", "wit"];
+    let is_code = |path: &Path| {
+        let settings = path.file_name().is_some_and(|name| name == "runwatch.toml");
+        let end = path.extension().unwrap_or_default().to_string_lossy();
+        !settings && ENDS.contains(&end.as_ref())
+    };
+    walkdir::WalkDir::new(&project.folder)
+        .into_iter()
+        .filter_entry(is_source)
+        .flatten()
+        .filter(|entry| entry.file_type().is_file() && is_code(entry.path()))
+        .filter_map(|entry| {
+            let at = entry.metadata().ok()?.modified().ok()?;
+            Some((entry.into_path(), at))
+        })
+        .max_by_key(|(_, at)| *at)
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let usage = |error| Failure::new(Ending::Usage, error);
+    let subject = Subject::of(&args.what)?;
+    let bytes = subject.bytes()?;
+    let mut cases = Case::all(&subject.folder).map_err(usage)?;
+    if let Some(name) = &args.case {
+        cases = Case::named(cases, name).map_err(usage)?;
+    }
+    let component = metered(&subject, &bytes)?;
+    if cases.is_empty() {
+        say(&format!(
+            "runwatch: `{}` has no cases",
+            subject.folder.join("tests").display()
+        ));
+        say(
+            "hint: write what a job prints into tests/first/input.log, then \
+             `runwatch detector test --bless` writes what the detector finds in it beside it",
+        );
+        return Ok(Ending::Fine);
+    }
+    let limit = subject.project.as_ref();
+    let terms = Terms {
+        seed: args.seed,
+        max_fuel_per_point: limit.and_then(|it| it.tests.max_fuel_per_point),
+    };
+    let mut tried = Vec::new();
+    for case in &cases {
+        let mut result = try_case(&component, case, terms)
+            .with_context(|| format!("case `{}`", case.name))
+            .map_err(usage)?;
+        if args.bless {
+            bless(case, &mut result)?;
+        }
+        tried.push((case, result));
+    }
+    print(&table(&tried));
+    let failed = tried.iter().filter(|(_, it)| !it.troubles.is_empty());
+    for (case, tried) in failed.clone() {
+        for trouble in &tried.troubles {
+            print(&told(case, trouble, args.seed));
+        }
+    }
+    let borrowed: Vec<(&Case, &Tried)> = tried.iter().map(|(case, it)| (*case, it)).collect();
+    let of_one = args.case.is_some();
+    for note in lint::notes(&component.description, &borrowed) {
+        // One case alone need not set every parameter.
+        if !of_one {
+            print(&format!("note: {}\n", clean_line(&note)));
+        }
+    }
+    if tried.iter().any(|(_, it)| it.stateless) {
+        print("note: the detector keeps no state, so that it was not saved and restored\n");
+    }
+    let failed = failed.count();
+    print(&summary(&tried, failed, terms));
+    Ok(match failed {
+        0 => Ending::Fine,
+        _ => Ending::Alerts,
+    })
+}
+
+/// Writes down what came out, and says what that changes.
+fn bless(case: &Case, tried: &mut Tried) -> Result<(), Failure> {
+    if !tried.may_be_blessed() {
+        return Ok(());
+    }
+    let is_golden = |it: &Trouble| matches!(it, Trouble::Unknown | Trouble::Differs(_));
+    if !tried.troubles.iter().any(is_golden) {
+        return Ok(());
+    }
+    let usage = |error| Failure::new(Ending::Usage, error);
+    let before = case
+        .expected(&tried.alerts)
+        .map_err(usage)?
+        .unwrap_or_default();
+    case.bless(&tried.alerts).map_err(usage)?;
+    tried.troubles.retain(|it| !is_golden(it));
+    print(&format!(
+        "wrote {}: {}\n",
+        case.expected.display(),
+        count(tried.alerts.len() as u64, "alert", "alerts")
+    ));
+    print(&comparison(&changes(&before, &tried.alerts)));
+    Ok(())
+}
+
+fn table(tried: &[(&Case, Tried)]) -> String {
+    let mut table = Table::new([
+        Column::whole("case"),
+        Column::whole("result"),
+        Column::number("alerts"),
+        Column::number("points"),
+        Column::number("fuel per point"),
+        Column::number("row by row"),
+        Column::number("memory"),
+    ]);
+    for (case, tried) in tried {
+        let result = if tried.troubles.is_empty() {
+            "ok"
+        } else {
+            "FAILED"
+        };
+        let (batch, rows) = tried.fuel;
+        table.row([
+            case.name.clone(),
+            result.to_owned(),
+            tried.alerts.len().to_string(),
+            grouped(tried.points),
+            grouped(batch),
+            grouped(rows),
+            mebibytes(tried.memory),
+        ]);
+    }
+    table.text()
+}
+
+fn mebibytes(bytes: usize) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// A trouble, for people.
+fn told(case: &Case, trouble: &Trouble, seed: u64) -> String {
+    let name = &case.name;
+    match trouble {
+        Trouble::Failed { way, fault } => {
+            let mut text = format!("\n{name}: the detector failed, {}: {fault}\n", way.name());
+            for line in &fault.output {
+                text.push_str(&format!("    {}\n", clean_line(line)));
+            }
+            for frame in &fault.frames {
+                text.push_str(&format!("    in {}\n", clean_line(frame)));
+            }
+            text
+        }
+        Trouble::Disagreement(it) => disagreement(name, it, seed),
+        Trouble::Differs(changes) => format!(
+            "\n{name}: expected (-) and found (+) differ\n{}hint: if what was found is right, `runwatch detector test --bless --case {name}` writes it down\n",
+            comparison(changes)
+        ),
+        Trouble::Unknown => format!(
+            "\n{name}: there is no expected.jsonl\nhint: `runwatch detector test --bless --case {name}` writes what was found: look at it before you keep it\n"
+        ),
+        Trouble::Dear { way, fuel, limit } => format!(
+            "\n{name}: a point costs {} units of fuel {}, and max-fuel-per-point of detector.toml is {}\n",
+            grouped(*fuel),
+            way.name(),
+            grouped(*limit)
+        ),
+    }
+}
+
+fn disagreement(name: &str, it: &Disagreement, seed: u64) -> String {
+    let alert = |alert: &Option<String>| match alert {
+        Some(alert) => clean_line(alert).into_owned(),
+        None => "none".to_owned(),
+    };
+    let mut text = format!(
+        "\n{name}: {} it finds something else than in one batch; alert {} is the first that differs\n    in one batch: {}\n    {}: {}\n",
+        it.way.name(),
+        it.at + 1,
+        alert(&it.batch),
+        it.way.name(),
+        alert(&it.other)
+    );
+    if let Some(refusal) = &it.refusal {
+        let refusal = clean_line(refusal);
+        text.push_str(&format!(
+            "    it refused the state that it had saved: {refusal}\n"
+        ));
+    }
+    if let Some(cut) = it.cut {
+        text.push_str(&format!("    saved and restored after call {cut}\n"));
+    }
+    let seed = match it.way {
+        Way::Split { seed } | Way::Restart { seed, .. } => seed,
+        _ => seed,
+    };
+    if !matches!(it.way, Way::EachRow | Way::OneBatch) {
+        let sizes: Vec<String> = it.sizes.iter().take(20).map(u32::to_string).collect();
+        let more = if it.sizes.len() > 20 { ", …" } else { "" };
+        text.push_str(&format!(
+            "    rows of each call: {}{more}\n",
+            sizes.join(", ")
+        ));
+    }
+    let what = match it.way {
+        Way::Restart { .. } => {
+            "`save` must hold all that later findings depend on, and `restore` take it back"
+        }
+        _ => {
+            "how rows are grouped into calls depends on how fast they arrive: keep what you need between rows in the monitor"
+        }
+    };
+    text.push_str(&format!(
+        "hint: {what}\nhint: `runwatch detector test --case {name} --seed {seed}` does the same again\n"
+    ));
+    text
+}
+
+fn comparison(changes: &[Change]) -> String {
+    let line = |change: &Change| match change {
+        Change::Same(line) => format!("    {}\n", clean_line(line)),
+        Change::Missing(line) => format!("  - {}\n", clean_line(line)),
+        Change::Extra(line) => format!("  + {}\n", clean_line(line)),
+    };
+    changes.iter().map(line).collect()
+}
+
+fn summary(tried: &[(&Case, Tried)], failed: usize, terms: Terms) -> String {
+    let dearest = tried.iter().map(|(_, it)| it.fuel.0.max(it.fuel.1)).max();
+    let memory = tried.iter().map(|(_, it)| it.memory).max();
+    let limit = match terms.max_fuel_per_point {
+        Some(limit) => format!(" (at most {})", grouped(limit)),
+        None => String::new(),
+    };
+    format!(
+        "{}, {} failed; {} units of fuel per point{limit}; {} of memory\n",
+        count(tried.len() as u64, "case", "cases"),
+        failed,
+        grouped(dearest.unwrap_or_default()),
+        mebibytes(memory.unwrap_or_default())
+    )
+}
