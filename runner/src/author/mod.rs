@@ -3,6 +3,8 @@
 //!
 //! - [`project`]: a folder with a `detector.toml`.
 //! - [`language`]: what is different in each language: files, tools, steps.
+//! - [`programs`]: looks for the tools.
 
 pub mod language;
+pub mod programs;
 pub mod project;
