@@ -56,9 +56,9 @@ function report(error) {
   const text = isError ? `${error.name}: ${error.message}` : show(error);
   const frames = (isError ? (error.stack ?? "") : "")
     .split("\n")
-    .map((frame) => frame.trim())
-    // The glue's own frames help nobody.
-    .filter((frame) => frame.startsWith("at ") && !frame.includes("component.js"));
+    .map((frame) => frame.trim().replace("(/", "("))
+    // The engine's frames and the glue's help nobody.
+    .filter((frame) => frame.startsWith("at ") && !/\(native\)|component\.js/.test(frame));
   if (frames.length > FRAMES) {
     frames.splice(FRAMES, Infinity, `at ${frames.length - FRAMES} more`);
   }
@@ -76,12 +76,21 @@ function guarded(call) {
   }
 }
 
-const findings = (found) => guarded(() => [...(found() ?? [])]);
+const findings = (found) => guarded(() => Array.from(found() ?? [], checked));
 
-/**
- * For the functions that may say no: what they throw goes to the user as a
- * text. `Refused` is such a text; anything else is a mistake of the rule.
- */
+/** Checked here, where it can be said: what does not fit ends the call. */
+function checked(finding) {
+  const texts = ["key", "severity", "state", "title", "message", "recommendation"];
+  const is = (kind, what, value) => {
+    if (typeof value !== kind) throw new TypeError(`${what} is ${show(value)}, not a ${kind}`);
+  };
+  for (const name of texts) is("string", `\`${name}\` of a finding`, finding[name]);
+  is("number", "`row` of a finding", finding.row);
+  for (const [name, value] of finding.values) is("number", `value \`${name}\``, value);
+  return finding;
+}
+
+/** For the functions that may say no: what they throw is a text for the user. */
 const refusal = (error) => (error instanceof Refused ? error.message : String(error));
 
 class Monitor {
@@ -96,8 +105,10 @@ class Monitor {
     try {
       return new Monitor(new Rule(Object.fromEntries(run), Object.fromEntries(given)));
     } catch (error) {
-      if (!(error instanceof Refused)) report(error);
-      throw refusal(error);
+      if (error instanceof Refused) throw refusal(error);
+      report(error);
+      // Anything thrown would be a refusal; what is no monitor ends the call.
+      return undefined;
     }
   }
 

@@ -4,6 +4,7 @@ change: your rule is in `app.py`.
 componentize-py wants a module and classes of these names.
 """
 
+import builtins
 import sys
 import time
 
@@ -80,14 +81,34 @@ class _Clock:
         return int(cls.now * 1e9)
 
 
+class _NoFiles:
+    """Python looks for modules in files, and there are none."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        raise ModuleNotFoundError(
+            f"`{name}` is not in the component: import it at the top of `app.py`, "
+            "where it is found when the component is built",
+            name=name,
+        )
+
+
+def _no_open(file, *_, **__):
+    raise PermissionError(f"a detector has no files, and so not `{file}`")
+
+
 def _begin():
-    """Once per instance, not at build time: what is virtual takes the place of
-    what would end the call."""
-    if sys.stdout is not OUTPUT:
-        sys.stdout, sys.stderr = OUTPUT, ERRORS
-        for name in ("time", "monotonic", "perf_counter"):
-            setattr(time, name, _Clock.read)
-            setattr(time, name + "_ns", _Clock.read_ns)
+    """Once per instance, not at build time: what is virtual, or says why not,
+    takes the place of what would end the call without a word."""
+    if sys.stdout is OUTPUT:
+        return
+    sys.stdout, sys.stderr = OUTPUT, ERRORS
+    for name in ("time", "monotonic", "perf_counter"):
+        setattr(time, name, _Clock.read)
+        setattr(time, name + "_ns", _Clock.read_ns)
+    builtins.open = _no_open
+    from_files = [it for it in sys.meta_path if getattr(it, "__name__", "") == "PathFinder"]
+    sys.meta_path[:] = [it for it in sys.meta_path if it not in from_files] + [_NoFiles]
 
 
 def _report(error):
@@ -127,6 +148,8 @@ def _guarded(call):
             OUTPUT.end()
             ERRORS.end()
             _report(error)
+            # It is told; what CPython would print of it again is cut short.
+            sys.stderr = None
             raise
         finally:
             OUTPUT.end()
@@ -153,20 +176,28 @@ def _doc():
 
 
 def _findings(found):
-    return [
-        types.Finding(
-            finding.key,
-            finding.severity,
-            finding.state,
-            finding.row,
-            finding.title,
-            finding.message,
-            finding.recommendation,
-            [(name, float(value)) for name, value in finding.values.items()],
-            list(finding.facts),
-        )
-        for finding in found or ()
+    return [_finding(finding) for finding in found or ()]
+
+
+def _finding(finding):
+    texts = [
+        _is(str, f"`{name}` of a finding", getattr(finding, name))
+        for name in ("key", "severity", "state", "title", "message", "recommendation")
     ]
+    return types.Finding(
+        *texts[:3],
+        _is(int, "`row` of a finding", finding.row),
+        *texts[3:],
+        [(_is(str, "a value's name", name), float(it)) for name, it in finding.values.items()],
+        list(finding.facts),
+    )
+
+
+def _is(kind, what, value):
+    """Checked here, where it can be said: what does not fit ends the call."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} is {value!r}, not of type {kind.__name__}")
+    return value
 
 
 class Detector(exports.Detector):
@@ -221,7 +252,8 @@ class Monitor(contract.Monitor):
 
     @_guarded
     def save(self):
-        return self.rule.save()
+        state = self.rule.save()
+        return None if state is None else _is(bytes, "what `save` gives", state)
 
     @_guarded
     def restore(self, state):
