@@ -10,6 +10,7 @@
 //! - [`golden`]: the cases of a project, and whether they hold.
 //! - [`lint`]: what an author should know, though nothing is wrong.
 //! - [`bench`]: what a detector costs on synthetic streams.
+//! - [`programs`]: looks for the tools.
 
 pub mod bench;
 pub mod cases;
@@ -18,6 +19,7 @@ pub mod language;
 pub mod lint;
 pub mod observed;
 pub mod play;
+pub mod programs;
 pub mod project;
 pub mod reference;
 

@@ -79,7 +79,7 @@ pub struct Fault {
     pub message: String,
     /// The last lines that the detector wrote to standard error or the log.
     pub output: Vec<String>,
-    /// The innermost frames, demangled.
+    /// The innermost frames: of an exception, or demangled.
     pub frames: Vec<String>,
 }
 
@@ -167,15 +167,47 @@ impl Fault {
             .downcast_ref::<WasmBacktrace>()
             .map(readable_frames)
             .unwrap_or_default();
-        Self {
+        let fault = Self {
             kind,
             call,
             message,
             output,
             frames,
+        };
+        match kind {
+            FaultKind::Panic | FaultKind::Trap => fault.named_by_exception(),
+            _ => fault,
+        }
+    }
+
+    /// Where a language's glue has told of an exception before it gave up, that
+    /// is what happened: the machine's own frames show an interpreter at work.
+    fn named_by_exception(mut self) -> Self {
+        let begin = |line: &String| line.starts_with(UNCAUGHT);
+        let Some(at) = self.output.iter().rposition(begin) else {
+            return self;
+        };
+        let frame = |line: &String| Some(line.strip_prefix(FRAME)?.to_owned());
+        let mut told = self.output.split_off(at).into_iter();
+        let first = told.next().unwrap_or_default();
+        let told: Vec<String> = told.collect();
+        let frames: Vec<String> = told.iter().map_while(frame).collect();
+        self.output.extend(told.into_iter().skip(frames.len()));
+        Self {
+            kind: FaultKind::Panic,
+            message: first.trim_start_matches(UNCAUGHT).to_owned(),
+            frames,
+            ..self
         }
     }
 }
+
+/// How the glue of a language begins when it tells the log, at level `error`,
+/// of an exception that nobody caught: `Uncaught ValueError: no such key`.
+const UNCAUGHT: &str = "error: Uncaught ";
+/// How each line after that begins, from the innermost frame to the outermost:
+/// `    at app.py:12 in observe`.
+const FRAME: &str = "    at ";
 
 /// The innermost frames with names as their authors wrote them, from the first
 /// that is not the language's own: how a panic works inside helps nobody.
@@ -205,4 +237,37 @@ fn is_runtime(name: &str) -> bool {
     .iter()
     .any(|start| name.starts_with(start))
         || ["abort", "exit", "_Exit", "malloc", "realloc", "calloc"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exception_names_the_fault() {
+        let fault = |lines: &[&str]| {
+            let text = "the detector aborted".to_owned();
+            let fault = Fault::found(FaultKind::Trap, "observe", text);
+            let output = lines.iter().map(|&line| line.to_owned()).collect();
+            Fault { output, ..fault }.named_by_exception()
+        };
+        let told = fault(&[
+            "info: error: Uncaught is a word",
+            "error: Uncaught ValueError: no such key",
+            "    at app.py:12 in find",
+            "    at app.py:30 in observe",
+            "info: and more",
+        ]);
+        assert_eq!(
+            told.to_string(),
+            "panic in observe: ValueError: no such key"
+        );
+        assert_eq!(told.frames, ["app.py:12 in find", "app.py:30 in observe"]);
+        assert_eq!(
+            told.output,
+            ["info: error: Uncaught is a word", "info: and more"]
+        );
+        let silent = fault(&["info: error: Uncaught is a word"]);
+        assert_eq!(silent.to_string(), "trap in observe: the detector aborted");
+    }
 }

@@ -2,6 +2,7 @@
 //! that must be there, and the steps from source to component.
 
 mod c;
+mod chosen;
 mod javascript;
 mod python;
 mod rust;
