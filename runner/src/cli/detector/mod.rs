@@ -1,6 +1,10 @@
 //! `runwatch detector`: what detectors there are, and what one is.
 
+mod build;
 mod docs;
+mod doctor;
+mod new;
+mod watch;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -33,6 +37,14 @@ enum Command {
     Inspect(Inspect),
     /// Print the reference of the detectors that come with runwatch, as Markdown
     Docs,
+    /// Make the project of a new detector
+    New(new::New),
+    /// Build a project's component and check it
+    Build(build::Build),
+    /// Say what is missing to build detectors, and what installs it
+    Doctor(doctor::Doctor),
+    /// Build and play logs again whenever a file of a project changes
+    Watch(watch::Watch),
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -55,6 +67,10 @@ pub(super) fn run(args: &Args) -> Outcome {
         Command::List(list) => run_list(list),
         Command::Inspect(inspect) => run_inspect(inspect),
         Command::Docs => run_docs(),
+        Command::New(args) => new::run(args),
+        Command::Build(args) => build::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Watch(args) => watch::run(args),
     }
 }
 
