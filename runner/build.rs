@@ -77,8 +77,54 @@ fn main() {
         }
     }
     list.push_str("];\n");
-    if let Err(error) = fs::write(out.join("builtin.rs"), list) {
-        fail(&format!("cannot write the list of detectors: {error}"));
+    write(&out.join("builtin.rs"), &list);
+    write(&out.join("sdk.rs"), &sdk(&detectors.join("sdk/src")));
+}
+
+fn write(file: &Path, text: &str) {
+    if let Err(error) = fs::write(file, text) {
+        fail(&format!("cannot write {}: {error}", file.display()));
+    }
+}
+
+/// The source of the SDK, of which each Rust detector's project gets a copy:
+/// without its tests, and without what only the built-in detectors share.
+fn sdk(source: &Path) -> String {
+    let mut files = Vec::new();
+    rust_files(source, &mut files);
+    files.sort();
+    let mut list = String::from(
+        "/// The SDK's source: path in a project, text.\npub(super) const SDK: &[(&str, &str)] = &[\n",
+    );
+    for file in files {
+        let name = file.strip_prefix(source).unwrap_or(&file);
+        if name.ends_with("tests.rs") || name.starts_with("rlwatch.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file)
+            .unwrap_or_else(|error| fail(&format!("cannot read {}: {error}", file.display())));
+        // Tests stand at the end of a file.
+        let code = text.split("\n#[cfg(test)]\n").next().unwrap_or(&text);
+        let code = code
+            .replace("pub mod rlwatch;\n", "")
+            .replace("../../wit/v0.1", "../wit");
+        let code = code.trim_end().to_owned() + "\n";
+        let path = format!("sdk/src/{}", name.display());
+        let _ = writeln!(list, "    ({path:?}, {code:?}),");
+    }
+    list.push_str("];\n");
+    list
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder)
+        .unwrap_or_else(|error| fail(&format!("cannot read {}: {error}", folder.display())));
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            files.push(path);
+        }
     }
 }
 

@@ -148,7 +148,8 @@ impl Description {
     }
 }
 
-fn is_name(name: &str, joints: &str) -> bool {
+/// Whether a text is lower-case words joined by one of these.
+pub(crate) fn is_name(name: &str, joints: &str) -> bool {
     let word = |word: &str| {
         !word.is_empty()
             && word

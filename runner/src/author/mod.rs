@@ -2,18 +2,28 @@
 //! measured.
 //!
 //! - [`project`]: a folder with a `detector.toml`.
-//! - [`language`]: what is different in each language: files, tools, steps.
+//! - [`create`]: a new one.
+//! - [`contract`]: its copy of the contract, and what is made of that.
 //! - [`reference`]: the contract, for people.
+//! - [`language`]: what is different in each language: files, tools, steps.
+//! - [`programs`]: whether tools are there.
+//! - [`build`]: from source to a component that has proved it runs.
+//! - [`explain`]: what to do about errors that tools are known for.
+//! - [`sources`]: whether anything has changed.
+//! - [`replay`]: the alerts of a log, and what changed in them.
 //! - [`observed`]: a detector that is watched while it works.
 //! - [`play`]: a log played through one detector, in calls of a chosen size.
 //! - [`cases`]: the golden cases of a project.
-//! - [`golden`]: the cases of a project, and whether they hold.
+//! - [`golden`]: whether they hold.
 //! - [`lint`]: what an author should know, though nothing is wrong.
 //! - [`bench`]: what a detector costs on synthetic streams.
-//! - [`programs`]: looks for the tools.
 
 pub mod bench;
+pub mod build;
 pub mod cases;
+pub mod contract;
+pub mod create;
+pub mod explain;
 pub mod golden;
 pub mod language;
 pub mod lint;
@@ -22,6 +32,5 @@ pub mod play;
 pub mod programs;
 pub mod project;
 pub mod reference;
-
-/// The contract that this runwatch reads, as WIT.
-pub const CONTRACT: &str = include_str!("../../../wit/v0.1/detector.wit");
+pub mod replay;
+pub mod sources;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use wit_parser::{Docs, Function, Handle, Interface, Resolve, Type, TypeDef, TypeDefKind};
 
-use super::CONTRACT;
+use super::contract::TEXT;
 
 /// Every interface of the contract: its types, then its functions.
 ///
@@ -13,7 +13,7 @@ use super::CONTRACT;
 /// When the contract that this runwatch holds is no WIT, which a test rules out.
 pub fn contract() -> Result<String> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_str("detector.wit", CONTRACT)?;
+    let package = resolve.push_str("detector.wit", TEXT)?;
     let package = resolve.packages.get(package).context("no package")?;
     let mut page = Page {
         resolve: &resolve,

@@ -81,6 +81,12 @@ impl Cache {
         }
     }
 
+    /// The folder, if there is one that can be used.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// The compiled form of a component, from the cache if it is there.
     ///
     /// # Errors

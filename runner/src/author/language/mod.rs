@@ -32,6 +32,7 @@ pub enum Language {
 
 /// A file of a new project. In its text, `{{name}}` stands for the detector's
 /// name and `{{identifier}}` for the same with `_` for `-`.
+#[derive(Debug, Clone)]
 pub struct Template {
     /// The path in the project, in which `{{identifier}}` may stand.
     pub path: &'static str,

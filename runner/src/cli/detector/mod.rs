@@ -1,9 +1,13 @@
 //! `runwatch detector`: what detectors there are, and what one is.
 
 mod bench;
+mod build;
 mod docs;
+mod doctor;
 mod inspect;
+mod new;
 mod test;
+mod watch;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -31,7 +35,15 @@ enum Command {
     List(List),
     /// Show what a detector is, which parameters it has, and what it asks for
     Inspect(inspect::Args),
+    /// Make the project of a new detector
+    New(new::New),
+    /// Say what is missing to build detectors, and what installs it
+    Doctor(doctor::Doctor),
+    /// Build a project's component and check it
+    Build(build::Build),
     Test(test::Args),
+    /// Build and play logs again whenever a file of a project changes
+    Watch(watch::Watch),
     /// Measure what a detector costs on healthy noise: time, fuel, memory
     Bench(bench::Args),
     /// Print the reference of the detectors that come with runwatch, as Markdown
@@ -55,9 +67,13 @@ pub(super) fn run(args: &Args) -> Outcome {
     match &args.command {
         Command::List(list) => run_list(list),
         Command::Inspect(args) => inspect::run(args),
-        Command::Docs(docs) => run_docs(docs),
+        Command::New(args) => new::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Build(args) => build::run(args),
         Command::Test(args) => test::run(args),
+        Command::Watch(args) => watch::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Docs(docs) => run_docs(docs),
     }
 }
 

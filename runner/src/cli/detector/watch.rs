@@ -1,0 +1,196 @@
+//! `runwatch detector watch`: the loop of somebody who writes a rule. Save, and
+//! see what it finds now.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args as ClapArgs;
+
+use super::build::open;
+use crate::author::build::build;
+use crate::author::project::Project;
+use crate::author::replay::{changes, line, parameters, replay};
+use crate::author::sources::snapshot;
+use crate::cli::Outcome;
+use crate::cli::follow::interrupts;
+use crate::cli::output::{count, grouped, print};
+use crate::exit::{Ending, Failure};
+use crate::judge::HOST_DETECTOR;
+use crate::load::Loader;
+use crate::sandbox::Component;
+
+/// How often the files are looked at. An editor that saves several has this
+/// long to finish.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct Watch {
+    /// The project's folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+    /// Play this log instead of the cases in tests/; repeat for several
+    #[arg(long, value_name = "FILE")]
+    log: Vec<PathBuf>,
+    /// Build and play once, and end
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) fn run(args: &Watch) -> Outcome {
+    let loader = Loader::new().map_err(|error| Failure::new(Ending::Detector, error))?;
+    // A project that cannot be read is a slip now, and an error to mend later.
+    open(&args.folder)?;
+    let interrupted = interrupts()?;
+    let mut rounds = Rounds {
+        args,
+        loader,
+        before: BTreeMap::new(),
+    };
+    loop {
+        let seen = rounds.files();
+        let ended = rounds.round();
+        if args.once {
+            return ended.map(|()| Ending::Fine);
+        }
+        if let Err(failure) = ended {
+            print(&format!("{failure}\n"));
+        }
+        print("\nwatching for changes; Ctrl-C ends it\n");
+        let mut last = seen;
+        // Changed, and no longer changing.
+        let mut changed = false;
+        loop {
+            if pause(&interrupted) {
+                return Ok(Ending::Interrupted);
+            }
+            let now = rounds.files();
+            let same = now == last;
+            last = now;
+            if changed && same {
+                break;
+            }
+            changed |= !same;
+        }
+        print("\n");
+    }
+}
+
+/// Waits a little; true if the user has had enough.
+fn pause(interrupted: &Receiver<()>) -> bool {
+    match interrupted.recv_timeout(INTERVAL) {
+        Ok(()) => true,
+        Err(RecvTimeoutError::Timeout) => false,
+        Err(RecvTimeoutError::Disconnected) => {
+            // Where there are no signals to wait for.
+            std::thread::sleep(INTERVAL);
+            false
+        }
+    }
+}
+
+/// One build after the other.
+struct Rounds<'a> {
+    args: &'a Watch,
+    loader: Loader,
+    /// What each log gave in the last round that could be played.
+    before: BTreeMap<PathBuf, Vec<String>>,
+}
+
+impl Rounds<'_> {
+    /// Every file on which a round depends.
+    fn files(&self) -> crate::author::sources::Snapshot {
+        let mut files = snapshot(&self.args.folder);
+        for log in &self.args.log {
+            files.extend(snapshot(log));
+        }
+        files
+    }
+
+    fn round(&mut self) -> Result<(), Failure> {
+        let project = open(&self.args.folder)?;
+        let begin = Instant::now();
+        let built = build(&project, &self.loader, &mut |line| {
+            print(&format!("{line}\n"));
+        })?;
+        print(&format!(
+            "ok: {}, {} bytes, in {:.1} s\n",
+            built.file.display(),
+            grouped(built.component.size as u64),
+            begin.elapsed().as_secs_f64()
+        ));
+        let logs = match self.args.log.as_slice() {
+            [] => cases(&project),
+            logs => logs.to_vec(),
+        };
+        if logs.is_empty() {
+            print("there is no log to play: add tests/CASE/input.log, or name one with --log\n");
+        }
+        for log in logs {
+            self.play(&built.component, &project, &log)?;
+        }
+        Ok(())
+    }
+
+    fn play(
+        &mut self,
+        component: &Component,
+        project: &Project,
+        log: &Path,
+    ) -> Result<(), Failure> {
+        let found = alerts(component, log).map_err(|error| Failure::new(Ending::Input, error))?;
+        let before = self.before.get(log);
+        let told = changes(before.unwrap_or(&found), &found);
+        let name = log.strip_prefix(&project.folder).unwrap_or(log).display();
+        let changed = told.iter().filter(|(sign, _)| *sign != ' ').count() as u64;
+        let note = match (before, changed) {
+            (None, _) => String::new(),
+            (Some(_), 0) => ", as before".to_owned(),
+            (Some(_), _) => format!(", {}", count(changed, "change", "changes")),
+        };
+        let number = count(found.len() as u64, "alert", "alerts");
+        print(&format!("\n{name}: {number}{note}\n"));
+        for (sign, line) in told {
+            print(&format!("{sign} {line}\n"));
+        }
+        self.before.insert(log.to_owned(), found);
+        Ok(())
+    }
+}
+
+/// The alerts of a log, each on a line. A fault has more to say than a line.
+fn alerts(component: &Component, log: &Path) -> anyhow::Result<Vec<String>> {
+    let bytes = std::fs::read(log).with_context(|| format!("cannot read `{}`", log.display()))?;
+    let given = parameters(&log.with_file_name("config.toml"))?;
+    let alerts = replay(component, &given, &log.to_string_lossy(), &bytes)?;
+    let lines = alerts.iter().flat_map(|alert| {
+        let is_fault = alert.detector == HOST_DETECTOR;
+        let lines: Vec<String> = match is_fault {
+            false => vec![line(alert)],
+            true => line_by_line(&alert.title, &alert.message),
+        };
+        lines
+    });
+    Ok(lines.collect())
+}
+
+fn line_by_line(title: &str, message: &str) -> Vec<String> {
+    let lines = message.lines().map(|line| format!("  {line}"));
+    std::iter::once(format!("FAULT    {title}"))
+        .chain(lines)
+        .collect()
+}
+
+/// The logs of the project's cases, in order of name.
+fn cases(project: &Project) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(project.folder.join("tests"));
+    let entries = entries.into_iter().flatten().flatten();
+    let mut logs: Vec<PathBuf> = entries
+        .map(|entry| entry.path().join("input.log"))
+        .filter(|log| log.is_file())
+        .collect();
+    logs.sort();
+    logs
+}
