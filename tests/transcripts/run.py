@@ -13,7 +13,8 @@ A transcript is a `console` block after a comment that names it:
 
 Blocks of one name go on in the same folder. A command may be followed by what
 it prints: then it must print that, where `…` stands for anything, alone on a
-line for any lines. A command whose exit code is not 0 says so: `# exit 1`. A
+line for any lines. Names are joined by commas where several readers do the
+same. A command whose exit code is not 0 says so: `# exit 1`. A
 `diff` block after such a comment is applied to the folder, as an editor would,
 and a block `<!-- transcript python file run.log -->` is written to that file.
 """
@@ -121,7 +122,8 @@ def main():
     transcripts = {}
     for document in arguments.documents:
         for block in BLOCK.finditer(document.read_text()):
-            transcripts.setdefault((document.name, block["name"]), []).append(block)
+            for name in block["name"].split(","):
+                transcripts.setdefault((document.name, name), []).append(block)
 
     passed = failed = 0
     with tempfile.TemporaryDirectory() as shared:
