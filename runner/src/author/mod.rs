@@ -9,6 +9,7 @@
 //! - [`golden`]: the cases of a project, and whether they hold.
 //! - [`lint`]: what an author should know, though nothing is wrong.
 //! - [`bench`]: what a detector costs on synthetic streams.
+//! - [`replay`]: what made a detector fail, shown to it again.
 
 pub mod bench;
 pub mod cases;
@@ -18,3 +19,4 @@ pub mod lint;
 pub mod observed;
 pub mod play;
 pub mod project;
+pub mod replay;

@@ -2,6 +2,8 @@
 
 mod bench;
 mod docs;
+mod replay;
+mod subject;
 mod test;
 
 use std::fmt::Write as _;
@@ -36,6 +38,7 @@ enum Command {
     Test(test::Args),
     /// Measure what a detector costs on healthy noise: time, fuel, memory
     Bench(bench::Args),
+    Replay(replay::Args),
     /// Print the reference of the detectors that come with runwatch, as Markdown
     Docs,
 }
@@ -61,6 +64,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         Command::Inspect(inspect) => run_inspect(inspect),
         Command::Test(args) => test::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Docs => run_docs(),
     }
 }
