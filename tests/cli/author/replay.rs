@@ -46,10 +46,9 @@ fn folder(home: &Path) -> PathBuf {
 }
 
 /// Replays what is in the home of an earlier run.
-fn replay(before: &Output, name: &str, flags: &str) -> Test {
+fn replay(before: &Output, name: &str) -> Test {
     let kept = folder(before.folder.path()).join(name);
     Test::new("detector replay")
-        .arguments(flags)
         .argument(kept)
         .any_stdout()
         .any_stderr()
@@ -98,9 +97,7 @@ fn the_name_depends_on_nothing_but_the_fault() {
 #[test]
 fn it_fails_again_and_the_row_is_found() {
     let output = failed("panic", "");
-    let replayed = replay(&output, &named(&output), "")
-        .code(exit::DETECTOR)
-        .run();
+    let replayed = replay(&output, &named(&output)).code(exit::DETECTOR).run();
     says(
         &replayed,
         "hostile 0.1.0 failed in `observe`: the detector panicked (panic)\n",
@@ -132,7 +129,7 @@ fn another_component_may_be_tried() {
     bytes[at..at + 3].copy_from_slice(b"THE");
     fs::write(&own, bytes).unwrap();
 
-    let refused = replay(&output, &name, "").code(exit::DETECTOR).run();
+    let refused = replay(&output, &name).code(exit::DETECTOR).run();
     assert!(
         refused.stderr.contains("has changed since it failed"),
         "{}",
@@ -144,7 +141,9 @@ fn another_component_may_be_tried() {
         refused.stderr
     );
 
-    let other = replay(&output, &name, "--component").argument(&own);
+    let other = replay(&output, &name)
+        .argument("--component")
+        .argument(&own);
     let other = other.code(exit::DETECTOR).run();
     assert_eq!(
         other.stderr,
@@ -165,7 +164,7 @@ fn what_was_repaired_no_longer_fails() {
         text.replace("[\"does\",\"panic\"]", "[\"does\",\"nothing\"]"),
     )
     .unwrap();
-    let replayed = replay(&output, &name, "").run();
+    let replayed = replay(&output, &name).run();
     says(&replayed, "It no longer fails: 0 findings in 50 rows\n");
 }
 
@@ -242,7 +241,7 @@ fn what_is_no_fault_is_refused() {
     let mut kept: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     kept["batch"]["rows"][0] = Value::from(4_000_000_000_u32);
     fs::write(&path, kept.to_string()).unwrap();
-    let output = replay(&broken, &name, "").code(exit::INPUT).run();
+    let output = replay(&broken, &name).code(exit::INPUT).run();
     assert!(
         output.stderr.contains("do not fit each other"),
         "{}",
