@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 
 /// All is fine; alerts, if any, are not a failure unless `--fail-on` says so.
 pub const OK: u8 = 0;
-/// There were alerts at or above the severity that `--fail-on` names.
+/// There were alerts at or above the severity that `--fail-on` names, or a detector failed its tests.
 pub const ALERTS: u8 = 1;
 /// The command line or the configuration is wrong; nothing was read.
 pub const USAGE: u8 = 2;
@@ -31,7 +31,7 @@ pub const TABLE: &[(u8, &str)] = &[
     ),
     (
         ALERTS,
-        "There were alerts at or above the severity that `--fail-on` names.",
+        "There were alerts at or above the severity that `--fail-on` names, or a detector failed its tests.",
     ),
     (
         USAGE,

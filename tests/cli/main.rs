@@ -8,6 +8,7 @@ mod fixture;
 
 mod airgap;
 mod attempts;
+mod author;
 mod chunks;
 mod commands;
 mod decode;

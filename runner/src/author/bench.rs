@@ -127,8 +127,13 @@ fn run(component: &Component, batch: usize, rows: usize) -> Result<Cost> {
         memory: 0,
     };
     let fuel = guest.fuel();
+    let every_row = wishes.iter().any(|wish| wish.kind == "row");
     for from in (0..rows).step_by(batch.max(1)) {
         let part = stream.rows(from, (from + batch.max(1)).min(rows), &mut chance);
+        if part.values.is_empty() && part.texts.is_empty() && !every_row {
+            // As in a watch: what concerns nobody is no call.
+            continue;
+        }
         let begin = Instant::now();
         let found = guest.observe(0, &part.columns())?;
         cost.nanos += u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -115,8 +115,13 @@ pub fn try_case(component: &Component, case: &Case, terms: Terms) -> Result<Trie
     };
     let play = |way| play(component, &parameters, &log, way);
     let batch = play(Way::OneBatch)?;
+    let mut tried = Tried::of(case, &batch);
+    if tried.failed() {
+        // It fails in the other ways as well, perhaps after seconds each.
+        return Ok(tried);
+    }
     let rows = play(Way::EachRow)?;
-    let mut tried = Tried::of(case, &batch, &rows);
+    tried.fuel.1 = rows.price();
     tried.compare(case, Way::EachRow, &rows);
     for seed in (0..ROUNDS).map(|round| terms.seed.wrapping_add(round)) {
         let way = Way::Split { seed };
@@ -146,8 +151,7 @@ pub fn try_case(component: &Component, case: &Case, terms: Terms) -> Result<Trie
 }
 
 impl Tried {
-    fn of(case: &Case, batch: &Played, rows: &Played) -> Self {
-        let price = |played: &Played| played.seen.fuel / played.seen.points.max(1);
+    fn of(case: &Case, batch: &Played) -> Self {
         let failed = batch.seen.fault.clone().map(|fault| Trouble::Failed {
             way: Way::OneBatch,
             fault,
@@ -156,12 +160,17 @@ impl Tried {
             alerts: batch.alerts.iter().map(|it| case.line(it)).collect(),
             keys: batch.alerts.iter().map(|it| it.key.clone()).collect(),
             points: batch.seen.points,
-            fuel: (price(batch), price(rows)),
-            memory: batch.seen.memory.max(rows.seen.memory),
+            fuel: (batch.price(), 0),
+            memory: batch.seen.memory,
             stateless: false,
             empty: batch.tally.records + batch.tally.evaluations == 0,
             troubles: failed.into_iter().collect(),
         }
+    }
+
+    fn failed(&self) -> bool {
+        let is_failure = |it: &Trouble| matches!(it, Trouble::Failed { .. });
+        self.troubles.iter().any(is_failure)
     }
 
     /// Compares another way with one batch. The first trouble of its kind is
@@ -169,8 +178,7 @@ impl Tried {
     fn compare(&mut self, case: &Case, way: Way, played: &Played) {
         self.memory = self.memory.max(played.seen.memory);
         if let Some(fault) = &played.seen.fault {
-            let known = |it: &Trouble| matches!(it, Trouble::Failed { .. });
-            if !self.troubles.iter().any(known) {
+            if !self.failed() {
                 let fault = fault.clone();
                 self.troubles.push(Trouble::Failed { way, fault });
             }

@@ -10,17 +10,19 @@
 //! - [`build`]: from source to a component that has proved it runs.
 //! - [`explain`]: what to do about errors that tools are known for.
 //! - [`sources`]: whether anything has changed.
-//! - [`replay`]: the alerts of a log, and what changed in them.
+//! - [`compare`]: the alerts of a log, and what changed in them.
 //! - [`observed`]: a detector that is watched while it works.
 //! - [`play`]: a log played through one detector, in calls of a chosen size.
 //! - [`cases`]: the golden cases of a project.
 //! - [`golden`]: whether they hold.
 //! - [`lint`]: what an author should know, though nothing is wrong.
 //! - [`bench`]: what a detector costs on synthetic streams.
+//! - [`replay`]: what made a detector fail, shown to it again.
 
 pub mod bench;
 pub mod build;
 pub mod cases;
+pub mod compare;
 pub mod contract;
 pub mod create;
 pub mod explain;

@@ -8,8 +8,8 @@ use anyhow::Result;
 
 use crate::describe::Interest;
 use crate::detect::{Guest, GuestSource, Identity};
+use crate::sandbox::Fault;
 use crate::sandbox::instance::{Columns, RowFinding, Series};
-use crate::sandbox::{Component, Fault};
 
 type Pairs<'a> = &'a [(String, String)];
 
@@ -46,7 +46,7 @@ pub enum Cut {
 
 /// Makes guests that are watched.
 pub struct Observed {
-    component: Component,
+    source: Arc<dyn GuestSource>,
     seen: Arc<Mutex<Seen>>,
     /// Saved and started again before the call of `observe` of this number.
     cut: Option<u64>,
@@ -55,14 +55,14 @@ pub struct Observed {
 impl Observed {
     /// A source, and where to read what was seen of its guests.
     #[must_use]
-    pub fn new(component: Component, cut: Option<u64>) -> (Self, Arc<Mutex<Seen>>) {
+    pub fn new(source: Arc<dyn GuestSource>, cut: Option<u64>) -> (Self, Arc<Mutex<Seen>>) {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let source = Self {
-            component,
+        let observed = Self {
+            source,
             seen: seen.clone(),
             cut,
         };
-        (source, seen)
+        (observed, seen)
     }
 }
 
@@ -74,8 +74,8 @@ pub(super) fn look(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 impl GuestSource for Observed {
     fn start(&self) -> Result<Box<dyn Guest>> {
         Ok(Box::new(Watched {
-            guest: self.component.start()?,
-            component: self.component.clone(),
+            guest: self.source.start()?,
+            source: self.source.clone(),
             seen: self.seen.clone(),
             cut: self.cut,
             now: f64::NAN,
@@ -85,13 +85,13 @@ impl GuestSource for Observed {
     }
 
     fn identity(&self) -> Identity {
-        self.component.identity()
+        self.source.identity()
     }
 }
 
 struct Watched {
     guest: Box<dyn Guest>,
-    component: Component,
+    source: Arc<dyn GuestSource>,
     seen: Arc<Mutex<Seen>>,
     cut: Option<u64>,
     now: f64,
@@ -151,7 +151,7 @@ impl Watched {
             }
             self.call(|guest| guest.close(run))?;
         }
-        self.guest = self.component.start().map_err(as_fault)?;
+        self.guest = self.source.start().map_err(as_fault)?;
         self.guest.set_now(self.now);
         let open = std::mem::take(&mut self.open);
         for (run, state) in states {

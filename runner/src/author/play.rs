@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use super::observed::{Observed, Seen, look};
 use crate::alert::Alert;
 use crate::decode::{Decoder, Options, Tally};
-use crate::detect;
+use crate::detect::{self, GuestSource};
 use crate::judge::{HOST_DETECTOR, Judge, Policy};
 use crate::load::only;
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
@@ -109,6 +109,14 @@ pub struct Played {
     pub cut: Option<u64>,
 }
 
+impl Played {
+    /// Units of fuel per point, rounded down.
+    #[must_use]
+    pub fn price(&self) -> u64 {
+        self.seen.fuel / self.seen.points.max(1)
+    }
+}
+
 /// Plays a log through a detector with these parameters, which must be valid
 /// (see [`resolve`](crate::config::resolve)), on the records' own time.
 ///
@@ -121,10 +129,21 @@ pub fn play(
     log: &Log<'_>,
     way: Way,
 ) -> Result<Played> {
-    let name: Arc<str> = component.description.name.as_str().into();
-    let (source, seen) = Observed::new(component.clone(), way.cut());
+    let name = component.description.name.as_str();
+    play_source(Arc::new(component.clone()), name, parameters, log, way)
+}
+
+/// The same, wherever the detector runs.
+fn play_source(
+    source: Arc<dyn GuestSource>,
+    name: &str,
+    parameters: &[(String, String)],
+    log: &Log<'_>,
+    way: Way,
+) -> Result<Played> {
+    let (source, seen) = Observed::new(source, way.cut());
     let detect = only(detect::Detector {
-        name: name.clone(),
+        name: name.into(),
         source: Box::new(source),
         parameters: parameters.to_vec(),
     })
@@ -165,3 +184,6 @@ pub fn play(
         cut: way.cut(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -369,3 +369,45 @@ fn forget_oldest(folder: &Path) {
         let _ = fs::remove_file(path);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back_as_they_were() {
+        for value in [0.1 + 0.2, 1e300, -0.0, 5e-324, f64::INFINITY, 1.0 / 3.0] {
+            let json = serde_json::to_string(&Number(value)).unwrap();
+            let back: Number = serde_json::from_str(&json).unwrap();
+            assert_eq!(back.0.to_bits(), value.to_bits(), "{json}");
+        }
+        assert_eq!(serde_json::to_string(&Number(f64::NAN)).unwrap(), "\"NaN\"");
+    }
+
+    #[test]
+    fn a_part_has_its_own_values_and_texts() {
+        let text = |row| Text {
+            row,
+            kind: "text".to_owned(),
+            name: "n".to_owned(),
+            content: format!("of row {row}"),
+            fields: Vec::new(),
+        };
+        let batch = Batch {
+            steps: vec![10, 11, 12],
+            times: [1.0, 2.0, 3.0].map(Number).to_vec(),
+            ranks: vec![0, 1, 2],
+            indices: vec![7, 7, 8, 7],
+            rows: vec![0, 1, 1, 2],
+            values: [0.1, 0.2, 0.3, 0.4].map(Number).to_vec(),
+            texts: vec![text(0), text(2)],
+        };
+        assert_eq!(batch.part(0, 3), batch);
+        let part = batch.part(1, 3);
+        assert_eq!((part.steps, part.ranks), (vec![11, 12], vec![1, 2]));
+        assert_eq!((part.indices, part.rows), (vec![7, 8, 7], vec![0, 0, 1]));
+        assert_eq!(part.texts[0].row, 1);
+        assert_eq!(part.texts[0].content, "of row 2");
+    }
+}

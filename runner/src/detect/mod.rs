@@ -8,6 +8,7 @@
 //! result is the same.
 
 mod account;
+mod define;
 pub mod fault_file;
 mod guest;
 mod pick;

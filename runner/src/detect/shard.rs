@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 
 use super::account::Meters;
+use super::define::{define, wanted};
 use super::fault_file::{FaultFile, Known};
 use super::guest::Guest;
 use super::pick::{Scratch, deal};
@@ -16,9 +17,9 @@ use super::ticks::Ticks;
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
-use crate::record::{Mask, Metric, Run, RunBatch, RunId, Segment, Word};
+use crate::record::{Run, RunBatch, RunId, Segment, Word};
 use crate::sandbox::Fault;
-use crate::sandbox::instance::{RowFinding, Series};
+use crate::sandbox::instance::RowFinding;
 
 /// A monitor's state is saved after this many rows or calls, whichever comes
 /// first: so much may be forgotten when its detector fails.
@@ -505,45 +506,4 @@ fn metered<T>(
         meter.call(begin, rows, guest.memory());
     }
     result
-}
-
-/// Announces the metrics from `known` on that this detector asked for.
-fn define(
-    guest: &mut dyn Guest,
-    run: RunId,
-    bit: Mask,
-    known: usize,
-    metrics: &[Metric],
-    interests: &Interests,
-) -> Result<(), Fault> {
-    let series: Vec<Series<'_>> = wanted(bit, known, metrics, interests).collect();
-    if series.is_empty() {
-        Ok(())
-    } else {
-        guest.define(run, &series)
-    }
-}
-
-/// The metrics from `known` on that this detector asked for.
-fn wanted<'a>(
-    bit: Mask,
-    known: usize,
-    metrics: &'a [Metric],
-    interests: &Interests,
-) -> impl Iterator<Item = Series<'a>> {
-    let is_wanted = move |metric: &Metric| {
-        let wanted = interests.metric(&metric.name);
-        (wanted.all | wanted.edges) & bit != 0
-    };
-    let series = |(index, metric): (usize, &'a Metric)| Series {
-        index: index as u32,
-        name: &metric.name,
-        source: &metric.source,
-    };
-    metrics
-        .iter()
-        .enumerate()
-        .skip(known)
-        .filter(move |(_, metric)| is_wanted(metric))
-        .map(series)
 }

@@ -6,6 +6,7 @@
 //! - [`cache`]: compiled code on disk, the one place with `unsafe`.
 //! - [`component`]: loading and checking a component file.
 //! - [`instance`]: a running component and its monitors.
+//! - `finding`: whether a finding has the form that the contract asks for.
 //! - [`fault`]: how a detector can fail, by name.
 
 pub mod bindings;
@@ -13,6 +14,7 @@ pub mod cache;
 pub mod component;
 pub mod engine;
 pub mod fault;
+mod finding;
 pub mod instance;
 pub mod limits;
 pub mod wasi;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use super::test::{Subject, metered};
+use super::subject::Subject;
 use crate::author::bench::{BATCHES, Cost, asked, measure};
 use crate::cli::Outcome;
 use crate::cli::output::{count, grouped, print, say};
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let loader = Loader::new().map_err(failed)?;
     let timed = loader.component(&bytes, &Limits::default());
     let timed = timed.with_context(shown).map_err(failed)?;
-    let metered = metered(&subject, &bytes)?;
+    let metered = subject.metered(&bytes)?;
     let asked = asked(&timed).with_context(shown).map_err(failed)?;
     let costs = BATCHES.map(|batch| measure(&timed, &metered, batch, args.rows));
     let costs = costs.into_iter().collect::<anyhow::Result<Vec<Cost>>>();

@@ -6,6 +6,8 @@ mod docs;
 mod doctor;
 mod inspect;
 mod new;
+mod replay;
+mod subject;
 mod test;
 mod watch;
 
@@ -46,6 +48,7 @@ enum Command {
     Watch(watch::Watch),
     /// Measure what a detector costs on healthy noise: time, fuel, memory
     Bench(bench::Args),
+    Replay(replay::Args),
     /// Print the reference of the detectors that come with runwatch, as Markdown
     Docs(Docs),
 }
@@ -73,6 +76,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         Command::Test(args) => test::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Docs(docs) => run_docs(docs),
     }
 }

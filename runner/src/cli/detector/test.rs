@@ -1,23 +1,22 @@
 //! `runwatch detector test`: the golden cases of a detector.
 
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use serde_json::{Map, Value};
 
+use super::subject::Subject;
 use crate::author::cases::Case;
 use crate::author::golden::{Change, Disagreement, Terms, Tried, Trouble, changes, try_case};
 use crate::author::lint;
 use crate::author::play::Way;
-use crate::author::project::{self, Project};
 use crate::cli::Outcome;
 use crate::cli::output::{count, grouped, print, say};
 use crate::cli::table::{Column, Table};
 use crate::deliver::text::clean_line;
 use crate::exit::{Ending, Failure};
-use crate::load::Loader;
-use crate::sandbox::{Component, Limits};
 
 /// Play the golden cases of a detector, and compare
 ///
@@ -42,100 +41,14 @@ pub(super) struct Args {
     seed: u64,
 }
 
-/// What is tested: a component, and perhaps its project.
-pub(super) struct Subject {
-    pub(super) component: PathBuf,
-    folder: PathBuf,
-    project: Option<Project>,
-}
-
-impl Subject {
-    /// The project in a folder, which must have been built, or a component file.
-    pub(super) fn of(what: &Path) -> Result<Self, Failure> {
-        let usage = |error| Failure::new(Ending::Usage, error);
-        if what.is_dir() {
-            let project = Project::open(what).map_err(usage)?;
-            check_built(&project)?;
-            return Ok(Self {
-                component: project.component(),
-                folder: project.folder.clone(),
-                project: Some(project),
-            });
+impl Args {
+    /// The command as it was given, without its flags.
+    fn command(&self) -> String {
+        match self.what.as_os_str() == "." {
+            true => "runwatch detector test".to_owned(),
+            false => format!("runwatch detector test {}", self.what.display()),
         }
-        let parent = what.parent().filter(|it| !it.as_os_str().is_empty());
-        let folder = parent.unwrap_or(Path::new(".")).to_owned();
-        let project = match folder.join(project::FILE).is_file() {
-            true => Some(Project::open(&folder).map_err(usage)?),
-            false => None,
-        };
-        Ok(Self {
-            component: what.to_owned(),
-            folder,
-            project,
-        })
     }
-
-    /// The component.
-    pub(super) fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        std::fs::read(&self.component)
-            .with_context(|| format!("cannot read `{}`", self.component.display()))
-            .map_err(|error| Failure::new(Ending::Detector, error))
-    }
-}
-
-/// Loads a component into an engine that counts what it costs.
-pub(super) fn metered(subject: &Subject, bytes: &[u8]) -> Result<Component, Failure> {
-    let failed = |error| Failure::new(Ending::Detector, error);
-    let loader = Loader::metered().map_err(failed)?;
-    loader
-        .component(bytes, &Limits::default())
-        .with_context(|| format!("`{}`", subject.component.display()))
-        .map_err(failed)
-}
-
-/// Refuses a project whose component is missing or older than its sources.
-fn check_built(project: &Project) -> Result<(), Failure> {
-    let component = project.component();
-    let modified = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
-    let problem = match modified(&component) {
-        None => format!("there is no `{}` yet", component.display()),
-        Some(built) => match newest(project).filter(|(_, at)| *at > built) {
-            None => return Ok(()),
-            Some((path, _)) => format!(
-                "`{}` is older than `{}`",
-                component.display(),
-                path.display()
-            ),
-        },
-    };
-    let folder = project.folder.display();
-    Err(Failure::new(Ending::Detector, anyhow!(problem))
-        .hint(format!("build it with `runwatch detector build {folder}`")))
-}
-
-/// The source that was changed last.
-fn newest(project: &Project) -> Option<(PathBuf, SystemTime)> {
-    const NO_SOURCES: [&str; 5] = ["tests", "target", "bindings", "node_modules", "__pycache__"];
-    let is_source = |entry: &walkdir::DirEntry| {
-        let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !(name.starts_with('.') || NO_SOURCES.contains(&name.as_ref()))
-    };
-    const ENDS: [&str; 8] = ["rs", "toml", "py", "js", "mjs", "c", "h", "wit"];
-    let is_code = |path: &Path| {
-        let settings = path.file_name().is_some_and(|name| name == "runwatch.toml");
-        let end = path.extension().unwrap_or_default().to_string_lossy();
-        !settings && ENDS.contains(&end.as_ref())
-    };
-    walkdir::WalkDir::new(&project.folder)
-        .into_iter()
-        .filter_entry(is_source)
-        .flatten()
-        .filter(|entry| entry.file_type().is_file() && is_code(entry.path()))
-        .filter_map(|entry| {
-            let at = entry.metadata().ok()?.modified().ok()?;
-            Some((entry.into_path(), at))
-        })
-        .max_by_key(|(_, at)| *at)
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
@@ -146,7 +59,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if let Some(name) = &args.case {
         cases = Case::named(cases, name).map_err(usage)?;
     }
-    let component = metered(&subject, &bytes)?;
+    let component = subject.metered(&bytes)?;
     if cases.is_empty() {
         say(&format!(
             "runwatch: `{}` has no cases",
@@ -177,7 +90,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let failed = tried.iter().filter(|(_, it)| !it.troubles.is_empty());
     for (case, tried) in failed.clone() {
         for trouble in &tried.troubles {
-            print(&told(case, trouble, args.seed));
+            print(&told(case, trouble, args));
         }
     }
     let borrowed: Vec<(&Case, &Tried)> = tried.iter().map(|(case, it)| (*case, it)).collect();
@@ -259,8 +172,9 @@ fn mebibytes(bytes: usize) -> String {
 }
 
 /// A trouble, for people.
-fn told(case: &Case, trouble: &Trouble, seed: u64) -> String {
+fn told(case: &Case, trouble: &Trouble, args: &Args) -> String {
     let name = &case.name;
+    let command = args.command();
     match trouble {
         Trouble::Failed { way, fault } => {
             let mut text = format!("\n{name}: the detector failed, {}: {fault}\n", way.name());
@@ -272,13 +186,13 @@ fn told(case: &Case, trouble: &Trouble, seed: u64) -> String {
             }
             text
         }
-        Trouble::Disagreement(it) => disagreement(name, it, seed),
+        Trouble::Disagreement(it) => disagreement(name, it, args),
         Trouble::Differs(changes) => format!(
-            "\n{name}: expected (-) and found (+) differ\n{}hint: if what was found is right, `runwatch detector test --bless --case {name}` writes it down\n",
+            "\n{name}: expected (-) and found (+) differ\n{}hint: if what was found is right, `{command} --case {name} --bless` writes it down\n",
             comparison(changes)
         ),
         Trouble::Unknown => format!(
-            "\n{name}: there is no expected.jsonl\nhint: `runwatch detector test --bless --case {name}` writes what was found: look at it before you keep it\n"
+            "\n{name}: there is no expected.jsonl\nhint: `{command} --case {name} --bless` writes what was found: look at it before you keep it\n"
         ),
         Trouble::Dear { way, fuel, limit } => format!(
             "\n{name}: a point costs {} units of fuel {}, and max-fuel-per-point of detector.toml is {}\n",
@@ -289,7 +203,7 @@ fn told(case: &Case, trouble: &Trouble, seed: u64) -> String {
     }
 }
 
-fn disagreement(name: &str, it: &Disagreement, seed: u64) -> String {
+fn disagreement(name: &str, it: &Disagreement, args: &Args) -> String {
     let alert = |alert: &Option<String>| match alert {
         Some(alert) => clean_line(alert).into_owned(),
         None => "none".to_owned(),
@@ -313,7 +227,7 @@ fn disagreement(name: &str, it: &Disagreement, seed: u64) -> String {
     }
     let seed = match it.way {
         Way::Split { seed } | Way::Restart { seed, .. } => seed,
-        _ => seed,
+        _ => args.seed,
     };
     if !matches!(it.way, Way::EachRow | Way::OneBatch) {
         let sizes: Vec<String> = it.sizes.iter().take(20).map(u32::to_string).collect();
@@ -332,9 +246,21 @@ fn disagreement(name: &str, it: &Disagreement, seed: u64) -> String {
         }
     };
     text.push_str(&format!(
-        "hint: {what}\nhint: `runwatch detector test --case {name} --seed {seed}` does the same again\n"
+        "hint: {what}\nhint: `{} --case {name} --seed {seed}` does the same again\n",
+        args.command()
     ));
     text
+}
+
+/// The fields in which an alert differs from the one that was expected.
+fn fields(expected: &str, found: &str) -> Option<String> {
+    let parse = |alert: &str| serde_json::from_str::<Map<String, Value>>(alert).ok();
+    let (expected, found) = (parse(expected)?, parse(found)?);
+    let names = expected.keys().chain(found.keys());
+    let differ = names.filter(|name| expected.get(*name) != found.get(*name));
+    let names: BTreeSet<&str> = differ.map(String::as_str).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 fn comparison(changes: &[Change]) -> String {
@@ -343,7 +269,18 @@ fn comparison(changes: &[Change]) -> String {
         Change::Missing(line) => format!("  - {}\n", clean_line(line)),
         Change::Extra(line) => format!("  + {}\n", clean_line(line)),
     };
-    changes.iter().map(line).collect()
+    let mut text = String::new();
+    let mut before: Option<&Change> = None;
+    for change in changes {
+        text.push_str(&line(change));
+        if let (Some(Change::Missing(expected)), Change::Extra(found)) = (before, change)
+            && let Some(fields) = fields(expected, found)
+        {
+            text.push_str(&format!("    differ in: {fields}\n"));
+        }
+        before = Some(change);
+    }
+    text
 }
 
 fn summary(tried: &[(&Case, Tried)], failed: usize, terms: Terms) -> String {

@@ -11,8 +11,8 @@ use clap::Args as ClapArgs;
 
 use super::build::open;
 use crate::author::build::build;
+use crate::author::compare::{changes, line, parameters, replay};
 use crate::author::project::Project;
-use crate::author::replay::{changes, line, parameters, replay};
 use crate::author::sources::snapshot;
 use crate::cli::Outcome;
 use crate::cli::follow::interrupts;

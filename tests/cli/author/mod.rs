@@ -1,0 +1,5 @@
+//! What authors of detectors do.
+
+mod bench;
+mod replay;
+mod test;
