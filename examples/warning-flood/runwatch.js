@@ -431,6 +431,7 @@ export function number(value) {
   if (!Number.isFinite(value)) {
     return Number.isNaN(value) ? "NaN" : value > 0 ? "inf" : "-inf";
   }
+  if (Object.is(value, -0)) return "-0";
   const [mantissa, exponent] = String(value).split("e");
   if (exponent === undefined) return mantissa;
   const sign = value < 0 ? "-" : "";
