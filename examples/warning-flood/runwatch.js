@@ -401,6 +401,39 @@ export class Detector {
   }
 }
 
+/**
+ * A state for each series and rank, made when its first point arrives. `save`
+ * may give it back as it is: JSON knows how.
+ *
+ * @template State
+ */
+export class Keyed {
+  /**
+   * @param {() => State} make
+   * @param {[number, State][]} saved what became of it in `save`
+   */
+  constructor(make, saved = []) {
+    this.make = make;
+    this.states = new Map(saved);
+  }
+
+  /** The state for a point. @param {{series: number, rank: number}} point @returns {State} */
+  of({ series, rank }) {
+    // One number, which a double holds exactly: texts as keys take longer.
+    const key = series * 4294967296 + rank;
+    let state = this.states.get(key);
+    if (state === undefined) {
+      state = this.make();
+      this.states.set(key, state);
+    }
+    return state;
+  }
+
+  toJSON() {
+    return [...this.states];
+  }
+}
+
 /** Remembers whether a finding is out, so that an episode is reported once. */
 export class Latch {
   constructor(isSet = false) {
@@ -431,6 +464,7 @@ export function number(value) {
   if (!Number.isFinite(value)) {
     return Number.isNaN(value) ? "NaN" : value > 0 ? "inf" : "-inf";
   }
+  if (Object.is(value, -0)) return "-0";
   const [mantissa, exponent] = String(value).split("e");
   if (exponent === undefined) return mantissa;
   const sign = value < 0 ? "-" : "";

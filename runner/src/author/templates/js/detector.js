@@ -6,16 +6,10 @@
  * (`observe`).
  */
 
-import { Detector, Finding, Interest, Parameter, number } from "./runwatch.js";
+import { Detector, Finding, Interest, Keyed, Parameter, number } from "./runwatch.js";
 
-/**
- * One series of one rank.
- *
- * @typedef {object} Watch
- * @property {number | null} last
- * @property {number} rises
- * @property {boolean} reported
- */
+/** One series of one rank. */
+const watch = () => ({ last: /** @type {number | null} */ (null), rises: 0, reported: false });
 
 export default class Rule extends Detector {
   static description = {
@@ -43,8 +37,7 @@ resolves when it falls again.`,
     // The host has checked the value against what is said above.
     this.times = parameters.times;
     // All state belongs in here: one program watches many runs.
-    /** @type {Map<string, Watch>} */
-    this.watches = new Map();
+    this.watches = new Keyed(watch);
   }
 
   interests() {
@@ -58,25 +51,25 @@ resolves when it falls again.`,
       // NaN is data, but it is the business of another detector, and nothing
       // can be compared with it.
       if (!Number.isFinite(point.value)) continue;
-      const watch = this.watch(point);
-      const rose = watch.last !== null && point.value > watch.last;
-      watch.rises = rose ? watch.rises + 1 : 0;
-      watch.last = point.value;
-      if (watch.rises >= this.times && !watch.reported) {
+      const seen = this.watches.of(point);
+      const rose = seen.last !== null && point.value > seen.last;
+      seen.rises = rose ? seen.rises + 1 : 0;
+      seen.last = point.value;
+      if (seen.rises >= this.times && !seen.reported) {
         // Reported once per episode: cooldown is runwatch's business.
-        watch.reported = true;
+        seen.reported = true;
         yield Finding.warning("rising", point.row, {
           title: "Evaluation loss keeps rising",
           message:
-            `eval_loss has risen ${watch.rises} times in a row, ` +
+            `eval_loss has risen ${seen.rises} times in a row, ` +
             `to ${number(point.value)} at step ${point.step}.`,
           recommendation:
             "Compare with the training loss: if that still falls, the model overfits. " +
             "Stop here, or go back to the best checkpoint.",
-          values: { eval_loss: point.value, rises: watch.rises },
+          values: { eval_loss: point.value, rises: seen.rises },
         });
-      } else if (!rose && watch.reported) {
-        watch.reported = false;
+      } else if (!rose && seen.reported) {
+        seen.reported = false;
         yield Finding.resolved("rising", point.row, {
           title: "Evaluation loss falls again",
           message: `eval_loss is ${number(point.value)} at step ${point.step}.`,
@@ -85,27 +78,14 @@ resolves when it falls again.`,
     }
   }
 
-  /**
-   * @param {import("./runwatch.js").Point} point
-   * @returns {Watch}
-   */
-  watch({ series, rank }) {
-    const key = `${series}/${rank}`;
-    const known = this.watches.get(key);
-    if (known !== undefined) return known;
-    const fresh = { last: null, rises: 0, reported: false };
-    this.watches.set(key, fresh);
-    return fresh;
-  }
-
   // State is optional. With it, a restart goes on where it was.
 
   save() {
-    return [...this.watches];
+    return this.watches;
   }
 
-  /** @param {[string, Watch][]} state */
+  /** @param {[number, ReturnType<typeof watch>][]} state */
   restore(state) {
-    this.watches = new Map(state);
+    this.watches = new Keyed(watch, state);
   }
 }

@@ -6,6 +6,7 @@ what it looks for (`observe`).
 """
 
 import json
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from math import isfinite
 
@@ -44,7 +45,7 @@ class Rule(Detector):
         # The host has checked the value against what is said above.
         self.times: int = parameters["times"]
         # All state belongs in here: one program watches many runs.
-        self.watches: dict[tuple[int, int], Watch] = {}
+        self.watches: dict[tuple[int, int], Watch] = defaultdict(Watch)
 
     def interests(self) -> list[Interest]:
         # Canonical names: it may be printed as `eval/loss` or `val_loss`.
@@ -56,7 +57,7 @@ class Rule(Detector):
             # nothing can be compared with it.
             if not isfinite(point.value):
                 continue
-            watch = self.watches.setdefault((point.series, point.rank), Watch())
+            watch = self.watches[point.series, point.rank]
             rose = watch.last is not None and point.value > watch.last
             watch.rises = watch.rises + 1 if rose else 0
             watch.last = point.value
@@ -89,6 +90,5 @@ class Rule(Detector):
         return json.dumps(watches).encode()
 
     def restore(self, state: bytes) -> None:
-        self.watches = {
-            (series, rank): Watch(**watch) for series, rank, watch in json.loads(state)
-        }
+        for series, rank, watch in json.loads(state):
+            self.watches[series, rank] = Watch(**watch)
