@@ -8,6 +8,8 @@ mod fixture;
 
 mod airgap;
 mod attempts;
+#[cfg(unix)]
+mod author;
 mod chunks;
 mod commands;
 mod decode;

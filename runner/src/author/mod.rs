@@ -9,14 +9,14 @@
 //! - [`build`]: from source to a component that has proved it runs.
 //! - [`explain`]: what to do about errors that tools are known for.
 //! - [`sources`]: whether anything has changed.
-//! - [`replay`]: the alerts of a log, and what changed in them.
+//! - [`compare`]: the alerts of a log, and what changed in them.
 
 pub mod build;
+pub mod compare;
 pub mod contract;
 pub mod create;
 pub mod explain;
 pub mod language;
 pub mod programs;
 pub mod project;
-pub mod replay;
 pub mod sources;

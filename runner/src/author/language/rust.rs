@@ -69,7 +69,7 @@ fn target() -> Result<String, String> {
 }
 
 pub(super) fn steps(project: &Project) -> Vec<Step> {
-    let command = ["cargo", "build", "--release", "--target", TARGET];
+    let command = ["cargo", "build", "--quiet", "--release", "--target", TARGET];
     let built = format!("{TARGET}/release/{}.wasm", project.identifier());
     vec![
         Step::Run(command.map(str::to_owned).to_vec()),
