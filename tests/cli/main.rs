@@ -8,6 +8,7 @@ mod fixture;
 
 mod airgap;
 mod attempts;
+#[cfg(unix)]
 mod author;
 mod chunks;
 mod commands;

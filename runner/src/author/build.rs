@@ -12,6 +12,7 @@ use super::contract;
 use super::explain::explain;
 use super::language::{Step, Tool};
 use super::project::Project;
+use super::sources::is_stale;
 use crate::exit::{Ending, Failure};
 use crate::load::Loader;
 use crate::sandbox::{Component, Limits};
@@ -54,9 +55,35 @@ pub fn build(
         ));
     }
     let bytes = compile(project, say)?;
+    let built = check(project, loader, &bytes)?;
+    keep(&bytes, &built.file).map_err(|error| Failure::new(Ending::Detector, error))?;
+    Ok(built)
+}
+
+/// The component as it was built last, or built now if any source is newer.
+///
+/// # Errors
+/// As [`build`].
+pub fn current(
+    project: &Project,
+    loader: &Loader,
+    say: &mut dyn FnMut(&str),
+) -> Result<Built, Failure> {
+    if is_stale(project) {
+        return build(project, loader, say);
+    }
+    let file = project.component();
+    let bytes = std::fs::read(&file)
+        .with_context(|| format!("cannot read `{}`", file.display()))
+        .map_err(|error| Failure::new(Ending::Detector, error))?;
+    check(project, loader, &bytes)
+}
+
+/// Loads a component as a start of runwatch does, and asks for its name.
+fn check(project: &Project, loader: &Loader, bytes: &[u8]) -> Result<Built, Failure> {
     let begin = Instant::now();
     let component = loader
-        .component(&bytes, &Limits::default())
+        .component(bytes, &Limits::default())
         .with_context(|| format!("`{}` was built and does not load", project.name))
         .map_err(|error| Failure::new(Ending::Detector, error))?;
     let loading = begin.elapsed();
@@ -66,14 +93,12 @@ pub fn build(
             "the component calls itself `{called}`, and `detector.toml` says `{}`",
             project.name
         );
-        return Err(
-            Failure::new(Ending::Detector, error).hint("write the same name in both places")
-        );
+        let failure = Failure::new(Ending::Detector, error);
+        return Err(failure.hint("write the same name in both places"));
     }
     let file = project.component();
-    keep(&bytes, &file).map_err(|error| Failure::new(Ending::Detector, error))?;
     Ok(Built {
-        file,
+        file: file.strip_prefix(".").unwrap_or(&file).to_owned(),
         component,
         loading,
     })
@@ -84,7 +109,7 @@ pub fn build(
 pub fn missing(tools: &[Tool]) -> Vec<(String, Option<String>)> {
     let missing = tools.iter().filter_map(|tool| {
         let why = tool.found.as_ref().err()?;
-        let error = format!("`{}`, which {}, is missing: {why}", tool.name, tool.purpose);
+        let error = format!("`{}` is missing ({}): {why}", tool.name, tool.purpose);
         Some((error, Some(format!("install it: {}", tool.install))))
     });
     missing.collect()
@@ -100,6 +125,9 @@ fn compile(project: &Project, say: &mut dyn FnMut(&str)) -> Result<Vec<u8>, Fail
     let folder = &project.folder;
     if folder != Path::new(".") {
         say(&format!("$ cd {}", quoted(&folder.to_string_lossy())));
+    }
+    if !project.component().is_file() {
+        say("# the first build takes the longest: up to a minute or two");
     }
     let mut bytes = None;
     for step in project.language.steps(project) {
@@ -132,7 +160,7 @@ fn compile(project: &Project, say: &mut dyn FnMut(&str)) -> Result<Vec<u8>, Fail
     bytes.ok_or_else(|| Failure::new(Ending::Detector, none()))
 }
 
-/// Runs a command in a folder. What it prints is shown if it fails.
+/// Runs a command in a folder. What it prints is shown if it fails or warns.
 fn run(folder: &Path, command: &[String], say: &mut dyn FnMut(&str)) -> Result<(), Failure> {
     let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
     say(&format!("$ {}", words.join(" ")));
@@ -146,11 +174,14 @@ fn run(folder: &Path, command: &[String], say: &mut dyn FnMut(&str)) -> Result<(
         .output()
         .with_context(|| format!("`{program}` does not start"))
         .map_err(|error| Failure::new(Ending::Detector, error))?;
-    if output.status.success() {
-        return Ok(());
-    }
     let printed = [output.stdout, output.stderr].concat();
     let printed = String::from_utf8_lossy(&printed);
+    if output.status.success() {
+        if printed.contains("warning") {
+            say(printed.trim_end());
+        }
+        return Ok(());
+    }
     say(printed.trim_end());
     let error = anyhow!("`{program}` failed ({})", output.status);
     let failure = Failure::new(Ending::Detector, error);

@@ -69,7 +69,7 @@ fn target() -> Result<String, String> {
 }
 
 pub(super) fn steps(project: &Project) -> Vec<Step> {
-    let command = ["cargo", "build", "--release", "--target", TARGET];
+    let command = ["cargo", "build", "--quiet", "--release", "--target", TARGET];
     let built = format!("{TARGET}/release/{}.wasm", project.identifier());
     vec![
         Step::Run(command.map(str::to_owned).to_vec()),
@@ -84,4 +84,21 @@ fn target_folder() -> PathBuf {
     let named = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"];
     let named = named.into_iter().find_map(std::env::var_os);
     named.map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    /// The versions that runwatch itself has been built with: whoever has built
+    /// it has them, and needs no network.
+    #[test]
+    fn a_new_project_locks_what_the_built_in_detectors_lock() {
+        let own = include_str!("../templates/rust/Cargo.lock");
+        let ours = include_str!("../../../../detectors/Cargo.lock");
+        let packages = own.split("\n[[package]]\n");
+        let packages: Vec<&str> = packages.filter(|it| it.contains("\nsource = ")).collect();
+        assert!(packages.len() > 10);
+        for package in packages {
+            assert!(ours.contains(package.trim()), "{package}");
+        }
+    }
 }

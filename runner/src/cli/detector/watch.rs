@@ -140,9 +140,10 @@ impl Rounds<'_> {
         project: &Project,
         log: &Path,
     ) -> Result<(), Failure> {
-        let found = alerts(component, log).map_err(|error| Failure::new(Ending::Input, error))?;
+        let played =
+            Played::new(component, log).map_err(|error| Failure::new(Ending::Input, error))?;
         let before = self.before.get(log);
-        let told = changes(before.unwrap_or(&found), &found);
+        let told = changes(before.unwrap_or(&played.lines), &played.lines);
         let name = log.strip_prefix(&project.folder).unwrap_or(log).display();
         let changed = told.iter().filter(|(sign, _)| *sign != ' ').count() as u64;
         let note = match (before, changed) {
@@ -150,37 +151,52 @@ impl Rounds<'_> {
             (Some(_), 0) => ", as before".to_owned(),
             (Some(_), _) => format!(", {}", count(changed, "change", "changes")),
         };
-        let number = count(found.len() as u64, "alert", "alerts");
-        print(&format!("\n{name}: {number}{note}\n"));
+        print(&format!("\n{name}: {}{note}\n", played.counts()));
         for (sign, line) in told {
             print(&format!("{sign} {line}\n"));
         }
-        self.before.insert(log.to_owned(), found);
+        self.before.insert(log.to_owned(), played.lines);
         Ok(())
     }
 }
 
-/// The alerts of a log, each on a line. A fault has more to say than a line.
-fn alerts(component: &Component, log: &Path) -> anyhow::Result<Vec<String>> {
-    let bytes = std::fs::read(log).with_context(|| format!("cannot read `{}`", log.display()))?;
-    let given = parameters(&log.with_file_name("config.toml"))?;
-    let alerts = replay(component, &given, &log.to_string_lossy(), &bytes)?;
-    let lines = alerts.iter().flat_map(|alert| {
-        let is_fault = alert.detector == HOST_DETECTOR;
-        let lines: Vec<String> = match is_fault {
-            false => vec![line(alert)],
-            true => line_by_line(&alert.title, &alert.message),
-        };
-        lines
-    });
-    Ok(lines.collect())
+/// What came of a log.
+#[derive(Default)]
+struct Played {
+    alerts: u64,
+    faults: u64,
+    /// An alert is a line; a fault has more to say.
+    lines: Vec<String>,
 }
 
-fn line_by_line(title: &str, message: &str) -> Vec<String> {
-    let lines = message.lines().map(|line| format!("  {line}"));
-    std::iter::once(format!("FAULT    {title}"))
-        .chain(lines)
-        .collect()
+impl Played {
+    fn new(component: &Component, log: &Path) -> anyhow::Result<Self> {
+        let bytes =
+            std::fs::read(log).with_context(|| format!("cannot read `{}`", log.display()))?;
+        let given = parameters(&log.with_file_name("config.toml"))?;
+        let mut played = Self::default();
+        for alert in replay(component, &given, &log.to_string_lossy(), &bytes)? {
+            if alert.detector == HOST_DETECTOR {
+                played.faults += 1;
+                played.lines.push("FAULT".to_owned());
+                let lines = alert.message.lines().map(|line| format!("  {line}"));
+                played.lines.extend(lines);
+            } else {
+                played.alerts += 1;
+                played.lines.push(line(&alert));
+            }
+        }
+        Ok(played)
+    }
+
+    /// `2 alerts`, `0 alerts, 1 fault`.
+    fn counts(&self) -> String {
+        let alerts = count(self.alerts, "alert", "alerts");
+        match self.faults {
+            0 => alerts,
+            faults => format!("{alerts}, {}", count(faults, "fault", "faults")),
+        }
+    }
 }
 
 /// The logs of the project's cases, in order of name.
