@@ -173,6 +173,7 @@ impl Loader {
                 name: name.clone(),
                 source: Box::new(component.clone()),
                 parameters,
+                own: wanted.path.is_some(),
             }));
         }
         if detectors.len() > crate::record::MAX_DETECTORS {
@@ -232,6 +233,7 @@ pub fn alone(component: Component, given: &[(&str, &str)]) -> Result<Detect> {
         name,
         source: Box::new(component),
         parameters,
+        own: false,
     };
     let settings = Settings {
         shards: 1,

@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::alert::{Alert, Finding, Severity, State};
 use crate::decode::Interests;
-use crate::detect::{Account, Detect, Event, Failure, Next, What};
+use crate::detect::{Account, Detect, Event, Failure, Identity, Late, Next, What};
 use crate::judge::{Episodes, HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
 use crate::recent::Tails;
@@ -29,6 +31,18 @@ pub struct Pipeline {
     tails: Tails,
     /// By detector; those without a fault may be missing at the end.
     faults: Vec<Faults>,
+    /// By detector, how far those are that nobody waits for.
+    behind: FxHashMap<usize, Behind>,
+    /// What is to be said besides alerts.
+    notes: Vec<String>,
+}
+
+/// How far a detector is that nobody waits for: what comes of its rows is told
+/// as of there.
+#[derive(Default)]
+struct Behind {
+    ends: Vec<Option<End>>,
+    tails: Tails,
 }
 
 /// The faults of one detector.
@@ -57,6 +71,8 @@ impl Pipeline {
             input: "".into(),
             tails: Tails::default(),
             faults: Vec::new(),
+            behind: FxHashMap::default(),
+            notes: Vec::new(),
         }
     }
 
@@ -151,7 +167,27 @@ impl Pipeline {
     pub fn collect(&mut self, alerts: &mut Vec<Alert>) -> Option<Segment> {
         let (segment, events) = self.detect.collect()?;
         self.judge_segment(&segment, events, alerts);
+        self.look(alerts);
         Arc::into_inner(segment)
+    }
+
+    /// Appends the alerts of detectors of the user's own, for which live nobody
+    /// waits.
+    pub fn look(&mut self, alerts: &mut Vec<Alert>) {
+        for late in self.detect.late() {
+            self.late(late, alerts);
+        }
+    }
+
+    /// Whether [`Pipeline::look`] may soon find something.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.detect.is_busy()
+    }
+
+    /// What is to be said besides alerts since the last time.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Lets time pass.
@@ -160,12 +196,15 @@ impl Pipeline {
             self.without_row(event, now, alerts);
         }
         self.judge.release(now, None, alerts);
+        self.look(alerts);
     }
 
     /// Ends every run: the stream is over.
     pub fn finish(&mut self, outcome: &'static str, alerts: &mut Vec<Alert>) {
         self.collect(alerts);
-        for event in self.detect.finish(outcome) {
+        let ending = self.detect.finish(outcome);
+        self.look(alerts);
+        for event in ending {
             self.without_row(event, f64::NAN, alerts);
         }
         self.judge.release_all(alerts);
@@ -182,39 +221,14 @@ impl Pipeline {
         self.input = segment.input.clone();
         self.ends.resize(self.runs.len(), None);
         let mut walk = Walk::new(segment);
-        let mut batch_of = vec![
-            None;
-            if events.is_empty() {
-                0
-            } else {
-                segment.runs.len()
-            }
-        ];
-        for (at, batch) in segment.batches.iter().enumerate() {
-            if let Some(slot) = batch_of.get_mut(batch.run as usize) {
-                *slot = Some(at);
-            }
-        }
+        let batches = by_run(segment, events.is_empty());
         for event in events {
             walk.until(event.order, &mut self.judge, alerts);
-            let batch = batch_of[event.run as usize].map(|at| &segment.batches[at]);
-            let (told, row) = (alerts.len(), event.row);
-            self.event(event, batch, alerts);
-            if let (Some(batch), Some(row)) = (batch, row) {
-                let step = batch.steps.get(row as usize).copied();
-                // Those that waited for other ranks are of an earlier row.
-                for alert in alerts[told..].iter_mut().filter(|it| it.step == step) {
-                    alert.recent = self.tails.of(alert, &segment.metrics, batch, row);
-                }
-            }
+            let batch = batches.get(event.run as usize).copied().flatten();
+            self.in_segment(event, segment, batch, None, alerts);
         }
         walk.until(u32::MAX, &mut self.judge, alerts);
-        for batch in &segment.batches {
-            self.tails.keep(batch);
-            if let (Some(&step), Some(&time)) = (batch.steps.last(), batch.times.last()) {
-                self.ends[batch.run as usize] = Some(End { step, time });
-            }
-        }
+        go_on(segment, &mut self.ends, &mut self.tails);
         let lines = segment
             .batches
             .iter()
@@ -223,16 +237,86 @@ impl Pipeline {
         self.judge.release(segment.now, line, alerts);
     }
 
-    fn event(&mut self, event: Event, batch: Option<&RunBatch>, alerts: &mut Vec<Alert>) {
+    /// Judges what came of a segment. `of` is the detector for which nobody
+    /// waited.
+    fn in_segment(
+        &mut self,
+        event: Event,
+        segment: &Segment,
+        batch: Option<&RunBatch>,
+        of: Option<usize>,
+        alerts: &mut Vec<Alert>,
+    ) {
+        let (told, row) = (alerts.len(), event.row);
+        self.event(event, &segment.input, batch, alerts);
+        let tails = of.map_or(Some(&self.tails), |of| Some(&self.behind.get(&of)?.tails));
+        if let (Some(batch), Some(row), Some(tails)) = (batch, row, tails) {
+            let step = batch.steps.get(row as usize).copied();
+            // Those that waited for other ranks are of an earlier row.
+            for alert in alerts[told..].iter_mut().filter(|it| it.step == step) {
+                alert.recent = tails.of(alert, &segment.metrics, batch, row);
+            }
+        }
+    }
+
+    /// Judges what a detector has to say for which nobody waited.
+    fn late(&mut self, late: Late, alerts: &mut Vec<Alert>) {
+        match late {
+            Late::Rows {
+                detector,
+                segment,
+                events,
+            } => {
+                self.behind.entry(detector).or_default();
+                let batches = by_run(&segment, events.is_empty());
+                for event in events {
+                    let batch = batches.get(event.run as usize).copied().flatten();
+                    self.in_segment(event, &segment, batch, Some(detector), alerts);
+                }
+                let behind = self.behind.entry(detector).or_default();
+                behind.ends.resize(segment.runs.len(), None);
+                go_on(&segment, &mut behind.ends, &mut behind.tails);
+            }
+            Late::Time {
+                detector,
+                now,
+                events,
+            } => {
+                for event in events {
+                    let end = self.behind.get(&detector);
+                    let end = end.and_then(|it| *it.ends.get(event.run as usize)?);
+                    self.at(event, now, end, alerts);
+                }
+            }
+            Late::Replaced {
+                detector,
+                from,
+                to,
+                events,
+            } => {
+                if let Some(faults) = self.faults.get_mut(detector) {
+                    (faults.last, faults.quarantined) = (None, false);
+                }
+                let name = self.detect.name(detector).clone();
+                self.notes.push(replaced(&name, &from, &to));
+                for event in events {
+                    self.without_row(event, f64::NAN, alerts);
+                }
+            }
+            Late::Pace(event) => self.without_row(event, f64::NAN, alerts),
+        }
+    }
+
+    fn event(
+        &mut self,
+        event: Event,
+        input: &Arc<str>,
+        batch: Option<&RunBatch>,
+        alerts: &mut Vec<Alert>,
+    ) {
         let row = event.row.and_then(|row| Some((batch?, row as usize)));
         let name = self.detect.name(event.detector).clone();
-        let (detector, finding) = match event.what {
-            What::Found(finding) => (name.as_ref(), finding),
-            What::Failed(failure) => {
-                self.count_fault(event.detector, &failure);
-                (HOST_DETECTOR, fault_finding(&name, &failure))
-            }
-        };
+        let (detector, finding) = self.finding(&name, event.detector, event.what);
         let Some(run) = self.runs.get(event.run as usize) else {
             return;
         };
@@ -245,25 +329,38 @@ impl Pipeline {
                 .filter(|&rank| rank != NO_RANK),
             step: row.map(|(batch, row)| batch.steps[row]),
             time: row.map_or(f64::NAN, |(batch, row)| batch.times[row]),
-            input: &self.input,
+            input,
             line: row.map(|(batch, row)| batch.places[row].line),
         };
         self.judge.finding(&seen, finding, alerts);
     }
 
-    fn without_row(&mut self, event: Event, now: f64, alerts: &mut Vec<Alert>) {
-        let name = self.detect.name(event.detector).clone();
-        let (detector, finding) = match event.what {
-            What::Found(finding) => (name.as_ref(), finding),
+    /// What it comes to, and who says it: of a detector's troubles we speak
+    /// ourselves.
+    fn finding<'a>(&mut self, name: &'a str, number: usize, what: What) -> (&'a str, Finding) {
+        match what {
+            What::Found(finding) => (name, finding),
             What::Failed(failure) => {
-                self.count_fault(event.detector, &failure);
-                (HOST_DETECTOR, fault_finding(&name, &failure))
+                self.count_fault(number, &failure);
+                (HOST_DETECTOR, fault_finding(name, &failure))
             }
-        };
+            What::Behind(rows) => (HOST_DETECTOR, behind_finding(name, rows)),
+            What::CaughtUp(rows) => (HOST_DETECTOR, caught_up_finding(name, rows)),
+        }
+    }
+
+    fn without_row(&mut self, event: Event, now: f64, alerts: &mut Vec<Alert>) {
+        let end = self.ends.get(event.run as usize).copied().flatten();
+        self.at(event, now, end, alerts);
+    }
+
+    /// Judges what belongs to no row, after this end.
+    fn at(&mut self, event: Event, now: f64, end: Option<End>, alerts: &mut Vec<Alert>) {
+        let name = self.detect.name(event.detector).clone();
+        let (detector, finding) = self.finding(&name, event.detector, event.what);
         let Some(run) = self.runs.get(event.run as usize) else {
             return;
         };
-        let end = self.ends.get(event.run as usize).copied().flatten();
         let seen = Seen {
             run,
             run_id: event.run,
@@ -290,6 +387,32 @@ impl Pipeline {
             faults.count += 1;
             faults.last = Some(format!("{}: {} ({kind})", fault.call, fault.message));
             faults.quarantined |= failure.next != Next::Restarted;
+        }
+    }
+}
+
+/// The batch of each run of a segment, unless nobody asks.
+fn by_run(segment: &Segment, nobody_asks: bool) -> Vec<Option<&RunBatch>> {
+    if nobody_asks {
+        return Vec::new();
+    }
+    let mut batches = vec![None; segment.runs.len()];
+    for batch in &segment.batches {
+        if let Some(place) = batches.get_mut(batch.run as usize) {
+            *place = Some(batch);
+        }
+    }
+    batches
+}
+
+/// Remembers where the runs are after a segment, and how they came there.
+fn go_on(segment: &Segment, ends: &mut [Option<End>], tails: &mut Tails) {
+    for batch in &segment.batches {
+        tails.keep(batch);
+        if let (Some(&step), Some(&time)) = (batch.steps.last(), batch.times.last())
+            && let Some(end) = ends.get_mut(batch.run as usize)
+        {
+            *end = Some(End { step, time });
         }
     }
 }
@@ -397,4 +520,50 @@ fn fault_finding(name: &str, failure: &Failure) -> Finding {
         gather: false,
         route: None,
     }
+}
+
+/// The host's own alert about a detector that cannot keep up.
+fn behind_finding(name: &str, rows: u64) -> Finding {
+    let rows = match rows {
+        1 => "1 row was".to_owned(),
+        rows => format!("{rows} rows were"),
+    };
+    Finding {
+        key: format!("detector-behind/{name}"),
+        severity: Severity::Warning,
+        state: State::Firing,
+        title: format!("Detector {name} cannot keep up"),
+        message: format!(
+            "Detector {name} cannot keep up: {rows} not given to it so far. What is in them it \
+             cannot find; the others go on undisturbed."
+        ),
+        recommendation: "Let it ask for less (fewer metrics, or `values` = `edges` where only \
+                         what is not finite matters), make its rule cheaper, or write it in a \
+                         faster language."
+            .to_owned(),
+        values: Vec::new(),
+        halt: None,
+        gather: false,
+        route: None,
+    }
+}
+
+/// That is over.
+fn caught_up_finding(name: &str, rows: u64) -> Finding {
+    Finding {
+        state: State::Resolved,
+        title: format!("Detector {name} has caught up"),
+        message: format!(
+            "Detector {name} keeps up again. Rows that were not given to it, in all: {rows}."
+        ),
+        recommendation: String::new(),
+        ..behind_finding(name, rows)
+    }
+}
+
+/// What is said of a detector that was replaced.
+fn replaced(name: &str, from: &Identity, to: &Identity) -> String {
+    let short = |identity: &Identity| identity.digest.chars().take(8).collect::<String>();
+    let (from, to) = (short(from), short(to));
+    format!("detector `{name}` was replaced: sha256 {from}… → {to}…")
 }

@@ -87,6 +87,7 @@ fn detect(shards: usize) -> Detect {
         name: name.into(),
         source: Box::new(Scripted { fails_at }),
         parameters: Vec::new(),
+        own: false,
     };
     let settings = Settings {
         shards,

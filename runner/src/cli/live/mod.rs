@@ -40,6 +40,8 @@ pub(super) struct Outlets {
     pub(super) flush: Duration,
     /// Which alerts of earlier watches of the same run are other alerts.
     pub(super) before: Before,
+    /// Nothing but alerts is said.
+    pub(super) quiet: bool,
 }
 
 impl Outlets {
@@ -63,6 +65,7 @@ impl Outlets {
             history: (config.history.enable && history).then(|| options::caps(config)),
             flush: config.delivery.flush,
             before,
+            quiet: shown.quiet,
         })
     }
 }
@@ -80,6 +83,9 @@ pub(super) enum Before {
 
 /// Alerts that may wait for one printer.
 const WAITING: usize = 1024;
+
+/// How often own detectors that are at work are asked for what they found.
+const SOON: Duration = Duration::from_millis(20);
 
 /// How often the ledger is told what the detectors did, in milliseconds.
 const ACCOUNT: i64 = 5000;
@@ -113,6 +119,8 @@ pub(super) struct Live {
     /// When the ledger is told next what the detectors did, in milliseconds
     /// since 1970.
     account: i64,
+    /// Nothing but alerts is said.
+    quiet: bool,
 }
 
 impl Live {
@@ -141,6 +149,7 @@ impl Live {
             history,
             flush,
             before,
+            quiet,
         } = outlets;
         if let Some(post) = &post {
             pipeline.keep_muted();
@@ -181,6 +190,7 @@ impl Live {
             alerts: Vec::new(),
             fired: 0,
             account: 0,
+            quiet,
         })
     }
 
@@ -225,6 +235,24 @@ impl Live {
         self.process();
         self.pipeline.tick(now(), &mut self.alerts);
         self.send();
+    }
+
+    /// How long to wait for input where that is usual: less while an own detector
+    /// is at work, whose alerts go out as soon as they are there. Then
+    /// [`Self::look`], and wait on.
+    pub(super) fn patience(&self, usual: Duration) -> Duration {
+        match self.pipeline.is_busy() {
+            true => usual.min(SOON),
+            false => usual,
+        }
+    }
+
+    /// Sends what own detectors have found by now.
+    pub(super) fn look(&mut self) {
+        self.pipeline.look(&mut self.alerts);
+        if !self.alerts.is_empty() {
+            self.send();
+        }
     }
 
     fn process(&mut self) {
@@ -274,6 +302,11 @@ impl Live {
     }
 
     fn send(&mut self) {
+        for note in self.pipeline.take_notes() {
+            if !self.quiet {
+                say(&format!("runwatch: {note}"));
+            }
+        }
         let mut alerts = std::mem::take(&mut self.alerts);
         if let Some(act) = &mut self.act {
             alerts = act.gather(alerts, &|| last_lines(&self.inputs), now());
