@@ -28,6 +28,7 @@ pub mod names;
 pub mod pipeline;
 mod recent;
 pub mod record;
+pub mod reload;
 pub mod report;
 pub mod restart;
 pub mod sandbox;

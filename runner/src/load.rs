@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::config::{self, Config};
 use crate::describe::Description;
 use crate::detect::{self, Budget, Detect, Settings};
+use crate::digest;
 use crate::exit::{Ending, Failure};
 use crate::sandbox::cache::{Cache, Origin};
 use crate::sandbox::{Component, Engine, Limits};
@@ -81,9 +82,6 @@ impl Loader {
     /// Says which detector, which file, and what is wrong with it.
     pub fn detector(&self, config: &Config, detector: &config::Detector) -> Result<Component> {
         let name = &detector.name;
-        let mut limits = limits(config);
-        limits.memory = detector.memory.unwrap_or(limits.memory);
-        limits.timeout = detector.timeout.unwrap_or(limits.timeout);
         let read;
         let bytes = match &detector.path {
             Some(path) => {
@@ -99,20 +97,38 @@ impl Loader {
                     .1
             }
         };
+        self.detector_of(config, detector, bytes)
+    }
+
+    /// The same from its bytes, wherever they come from. What is not what the
+    /// configuration expects is not even started.
+    ///
+    /// # Errors
+    /// Says which detector, which file, and what is wrong with it.
+    pub fn detector_of(
+        &self,
+        config: &Config,
+        detector: &config::Detector,
+        bytes: &[u8],
+    ) -> Result<Component> {
+        let name = &detector.name;
+        let mut limits = limits(config);
+        limits.memory = detector.memory.unwrap_or(limits.memory);
+        limits.timeout = detector.timeout.unwrap_or(limits.timeout);
         let place = || match &detector.path {
             Some(path) => format!("detector `{name}` (`{}`)", path.display()),
             None => format!("detector `{name}`"),
         };
-        let component = self.component(bytes, &limits).with_context(place)?;
-        if let Some(expected) = &detector.sha256
-            && *expected != component.digest_hex()
-        {
-            bail!(
-                "{}: its sha256 is {}, and the configuration expects {expected}",
-                place(),
-                component.digest_hex()
-            );
+        if let Some(expected) = &detector.sha256 {
+            let digest = digest::sha256_hex(bytes);
+            if *expected != digest {
+                bail!(
+                    "{}: its sha256 is {digest}, and the configuration expects {expected}",
+                    place()
+                );
+            }
         }
+        let component = self.component(bytes, &limits).with_context(place)?;
         let denied: Vec<&str> = component.denied().collect();
         if detector.strict_imports && !denied.is_empty() {
             bail!(

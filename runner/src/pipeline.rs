@@ -3,17 +3,25 @@
 //! A [`Pipeline`] owns everything behind the decoder. Its caller decodes and
 //! hands over segments; whoever has sinks takes the alerts.
 
+mod unmatched;
+mod walk;
+mod words;
+
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::alert::{Alert, Finding, Severity, State};
+use self::unmatched::Unmatched;
+use self::walk::Walk;
+use self::words::{behind_finding, caught_up_finding, fault_finding, replaced};
+use crate::alert::{Alert, Finding};
 use crate::decode::Interests;
-use crate::detect::{Account, Detect, Event, Failure, Identity, Late, Next, What};
+use crate::detect::{Account, Detect, Event, Failure, Late, Next, What};
 use crate::judge::{Episodes, HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
 use crate::recent::Tails;
 use crate::record::{NO_RANK, Run, RunBatch, RunId, Segment};
+use crate::reload::{Change, Changes};
 
 /// Rows that are worth a segment of their own: enough that a call of a detector
 /// costs nothing per row, few enough to stay in the processor's cache.
@@ -33,6 +41,9 @@ pub struct Pipeline {
     faults: Vec<Faults>,
     /// By detector, how far those are that nobody waits for.
     behind: FxHashMap<usize, Behind>,
+    /// Own detectors that were changed, as they become ready.
+    changes: Option<Changes>,
+    unmatched: Unmatched,
     /// What is to be said besides alerts.
     notes: Vec<String>,
 }
@@ -64,6 +75,8 @@ impl Pipeline {
     #[must_use]
     pub fn new(detect: Detect, judge: Judge) -> Self {
         Self {
+            unmatched: Unmatched::new(&detect),
+            changes: None,
             detect,
             judge,
             ends: Vec::new(),
@@ -80,6 +93,32 @@ impl Pipeline {
     #[must_use]
     pub fn interests(&self) -> Arc<Interests> {
         self.detect.interests()
+    }
+
+    /// From now on takes over own detectors that were changed: see
+    /// [`Pipeline::renew`].
+    pub fn follow(&mut self, changes: Changes) {
+        self.changes = Some(changes);
+    }
+
+    /// Takes over own detectors that were changed and are ready. Call between
+    /// segments. True if the detectors want to be told other things from now on,
+    /// so that the decoder has to know: see [`Pipeline::interests`].
+    pub fn renew(&mut self) -> bool {
+        let mut renewed = false;
+        while let Some(change) = self.changes.as_ref().and_then(Changes::next) {
+            match change {
+                Change::Note(note) => self.notes.push(note),
+                Change::Ready(new) => {
+                    let number = new.number;
+                    if self.detect.replace(*new) {
+                        self.unmatched.again(number, &self.detect);
+                        renewed = true;
+                    }
+                }
+            }
+        }
+        renewed
     }
 
     /// The names of the detectors at work.
@@ -159,6 +198,8 @@ impl Pipeline {
     /// Alerts of that earlier one are appended to `alerts`.
     pub fn submit(&mut self, segment: Segment, alerts: &mut Vec<Alert>) -> Option<Segment> {
         let done = self.collect(alerts);
+        self.notes
+            .extend(self.unmatched.see(&segment, &self.detect));
         self.detect.submit(segment);
         done
     }
@@ -202,6 +243,7 @@ impl Pipeline {
     /// Ends every run: the stream is over.
     pub fn finish(&mut self, outcome: &'static str, alerts: &mut Vec<Alert>) {
         self.collect(alerts);
+        self.notes.extend(self.unmatched.end(&self.detect));
         let ending = self.detect.finish(outcome);
         self.look(alerts);
         for event in ending {
@@ -415,155 +457,4 @@ fn go_on(segment: &Segment, ends: &mut [Option<End>], tails: &mut Tails) {
             *end = Some(End { step, time });
         }
     }
-}
-
-/// Tells the judge of the rows between findings, in the order of the input.
-struct Walk<'a> {
-    segment: &'a Segment,
-    /// By batch: the next row.
-    next: Vec<usize>,
-    found: Vec<(usize, Alert)>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(segment: &'a Segment) -> Self {
-        Self {
-            segment,
-            next: vec![0; segment.batches.len()],
-            found: Vec::new(),
-        }
-    }
-
-    /// Tells the judge of the rows before position `order`.
-    fn until(&mut self, order: u32, judge: &mut Judge, alerts: &mut Vec<Alert>) {
-        let mut found: Vec<(u32, Alert)> = Vec::new();
-        for (batch, next) in self.segment.batches.iter().zip(&mut self.next) {
-            if batch
-                .places
-                .get(*next)
-                .is_none_or(|place| place.order >= order)
-            {
-                continue;
-            }
-            let from = *next;
-            *next = from + batch.places[from..].partition_point(|place| place.order < order);
-            if judge.pending(batch.run) {
-                let rows = from..*next;
-                judge.progress_rows(
-                    batch.run,
-                    &batch.steps[rows.clone()],
-                    &batch.times[rows.clone()],
-                    &batch.ranks[rows],
-                    &mut self.found,
-                );
-                let place = |row: usize| batch.places[from + row].order;
-                found.extend(self.found.drain(..).map(|(row, alert)| (place(row), alert)));
-            }
-        }
-        found.sort_by_key(|(order, _)| *order);
-        alerts.extend(found.into_iter().map(|(_, alert)| alert));
-    }
-}
-
-/// The host's own alert about a detector that failed.
-fn fault_finding(name: &str, failure: &Failure) -> Finding {
-    let fault = &failure.fault;
-    let steps = match failure.steps {
-        Some((first, last)) if first == last => format!(" at step {first}"),
-        Some((first, last)) => format!(" at steps {first} to {last}"),
-        None => String::new(),
-    };
-    let mut message = format!(
-        "The detector `{name}` failed in `{}`{steps}: {} ({}).",
-        fault.call,
-        fault.message,
-        fault.kind.name()
-    );
-    if !fault.output.is_empty() {
-        message.push_str(" It said: ");
-        message.push_str(&fault.output.join(" / "));
-        message.push('.');
-    }
-    if !fault.frames.is_empty() {
-        message.push_str(" In: ");
-        message.push_str(&fault.frames.join(" < "));
-        message.push('.');
-    }
-    let (key, title, next) = match failure.next {
-        Next::Restarted => (
-            "detector-fault",
-            "failed",
-            "It was started again with the state it had saved last; the others go on undisturbed.",
-        ),
-        Next::Quarantined => (
-            "detector-quarantined",
-            "failed too often and is switched off",
-            "It stays off for this run until runwatch is started again; the others go on undisturbed.",
-        ),
-        Next::Refused => (
-            "detector-refused",
-            "refuses to watch this run",
-            "The run goes on without it.",
-        ),
-    };
-    message.push(' ');
-    message.push_str(next);
-    Finding {
-        key: format!("{key}/{name}"),
-        severity: Severity::Warning,
-        state: State::Firing,
-        title: format!("Detector {name} {title}"),
-        message,
-        recommendation: fault.kind.advice().to_owned(),
-        values: Vec::new(),
-        halt: None,
-        gather: false,
-        route: None,
-    }
-}
-
-/// The host's own alert about a detector that cannot keep up.
-fn behind_finding(name: &str, rows: u64) -> Finding {
-    let rows = match rows {
-        1 => "1 row was".to_owned(),
-        rows => format!("{rows} rows were"),
-    };
-    Finding {
-        key: format!("detector-behind/{name}"),
-        severity: Severity::Warning,
-        state: State::Firing,
-        title: format!("Detector {name} cannot keep up"),
-        message: format!(
-            "Detector {name} cannot keep up: {rows} not given to it so far. What is in them it \
-             cannot find; the others go on undisturbed."
-        ),
-        recommendation: "Let it ask for less (fewer metrics, or `values` = `edges` where only \
-                         what is not finite matters), make its rule cheaper, or write it in a \
-                         faster language."
-            .to_owned(),
-        values: Vec::new(),
-        halt: None,
-        gather: false,
-        route: None,
-    }
-}
-
-/// That is over.
-fn caught_up_finding(name: &str, rows: u64) -> Finding {
-    Finding {
-        state: State::Resolved,
-        title: format!("Detector {name} has caught up"),
-        message: format!(
-            "Detector {name} keeps up again. Rows that were not given to it, in all: {rows}."
-        ),
-        recommendation: String::new(),
-        ..behind_finding(name, rows)
-    }
-}
-
-/// What is said of a detector that was replaced.
-fn replaced(name: &str, from: &Identity, to: &Identity) -> String {
-    let short = |identity: &Identity| identity.digest.chars().take(8).collect::<String>();
-    let (from, to) = (short(from), short(to));
-    format!("detector `{name}` was replaced: sha256 {from}… → {to}…")
 }

@@ -393,3 +393,6 @@ fn part(segment: &Segment, wish: Wish) -> Segment {
 fn wanted<T: Clone>(all: &[T], is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
     all.iter().filter(|it| is_wanted(it)).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -230,6 +230,23 @@ impl Detect {
         &self.names[detector]
     }
 
+    /// The numbers of the user's own detectors.
+    pub fn own(&self) -> impl Iterator<Item = usize> {
+        self.asides.iter().map(Aside::number)
+    }
+
+    /// What a detector wants to be told.
+    #[must_use]
+    pub fn wishes(&self, detector: usize) -> &[Interest] {
+        self.wishes.get(detector).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether time passes while we wait.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.live
+    }
+
     /// The names of all detectors, in order.
     #[must_use]
     pub fn names(&self) -> &[Arc<str>] {

@@ -4,17 +4,16 @@
 use std::sync::Arc;
 
 use super::account::{Meters, metered};
-use super::guest::Guest;
 use super::pick::{Scratch, deal};
-use super::slot::{Slot, Watched};
+use super::slot::{Slot, Watched, define};
 use super::supervise::Budget;
 use super::ticks::Ticks;
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
-use crate::record::{Mask, Metric, Run, RunBatch, RunId, Segment, Word};
+use crate::record::{Mask, Run, RunBatch, RunId, Segment, Word};
 use crate::sandbox::Fault;
-use crate::sandbox::instance::{RowFinding, Series};
+use crate::sandbox::instance::RowFinding;
 
 /// A monitor's state is saved after this many rows or calls, whichever comes
 /// first: so much may be forgotten when its detector fails.
@@ -470,35 +469,5 @@ impl Shard {
             row: None,
             what,
         }));
-    }
-}
-
-/// Announces the metrics from `known` on that this detector asked for.
-fn define(
-    guest: &mut dyn Guest,
-    run: RunId,
-    bit: Mask,
-    known: usize,
-    metrics: &[Metric],
-    interests: &Interests,
-) -> Result<(), Fault> {
-    let series: Vec<Series<'_>> = metrics
-        .iter()
-        .enumerate()
-        .skip(known)
-        .filter(|(_, metric)| {
-            let wanted = interests.metric(&metric.name);
-            (wanted.all | wanted.edges) & bit != 0
-        })
-        .map(|(index, metric)| Series {
-            index: index as u32,
-            name: &metric.name,
-            source: &metric.source,
-        })
-        .collect();
-    if series.is_empty() {
-        Ok(())
-    } else {
-        guest.define(run, &series)
     }
 }

@@ -12,8 +12,10 @@ use super::guest::Guest;
 use super::supervise::Record;
 use super::ticks::Ticks;
 use super::{Detector, Failure, Next, Settings};
-use crate::record::{Run, RunId};
+use crate::decode::Interests;
+use crate::record::{Mask, Metric, Run, RunId};
 use crate::sandbox::Fault;
+use crate::sandbox::instance::Series;
 
 /// The most monitors that are open at once.
 const MOST_OPEN: usize = 256;
@@ -228,4 +230,34 @@ pub(super) fn facts(project: &str, run: &str, host: &str) -> Vec<(String, String
     [("project", project), ("run", run), ("host", host)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec()
+}
+
+/// Announces the metrics from `known` on that this detector asked for.
+pub(super) fn define(
+    guest: &mut dyn Guest,
+    run: RunId,
+    bit: Mask,
+    known: usize,
+    metrics: &[Metric],
+    interests: &Interests,
+) -> Result<(), Fault> {
+    let series: Vec<Series<'_>> = metrics
+        .iter()
+        .enumerate()
+        .skip(known)
+        .filter(|(_, metric)| {
+            let wanted = interests.metric(&metric.name);
+            (wanted.all | wanted.edges) & bit != 0
+        })
+        .map(|(index, metric)| Series {
+            index: index as u32,
+            name: &metric.name,
+            source: &metric.source,
+        })
+        .collect();
+    if series.is_empty() {
+        Ok(())
+    } else {
+        guest.define(run, &series)
+    }
 }

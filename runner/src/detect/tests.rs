@@ -99,7 +99,7 @@ fn detect(shards: usize) -> Detect {
 }
 
 /// Rows of two runs, each with these steps.
-fn segment(steps: std::ops::Range<i64>) -> Segment {
+pub(super) fn segment(steps: std::ops::Range<i64>) -> Segment {
     let run = |name: &str| Run {
         project: "p".into(),
         run: name.into(),

@@ -2,6 +2,7 @@
 
 mod args;
 mod inputs;
+mod outlets;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,75 +12,22 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(super) use self::args::Args;
 use self::inputs::{Input, last_lines};
+pub(super) use self::outlets::{Before, Outlets};
 use super::act::Act;
-use super::delivery::{self, Delivering};
-use super::options::{self, Shown, host};
+use super::delivery;
+use super::options::host;
 use super::output::{count, say, summarize};
 use crate::alert::{Alert, Finding, Severity, State};
-use crate::config::Config;
 use crate::decode::{self, Decoder};
 use crate::deliver::owner;
 use crate::deliver::post::{Post, wall_clock};
-use crate::deliver::print::{Printer, Spooler};
+use crate::deliver::print::Spooler;
 use crate::exit::{Ending, Failure};
 use crate::judge::{HOST_DETECTOR, host_alert};
-use crate::ledger::history::{Caps, Recorder};
+use crate::ledger::history::Recorder;
 use crate::ledger::{Ledger, Muted};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 use crate::record::{Run, RunId, Segment, Text, Word};
-
-/// Where the alerts of a live watch go.
-pub(super) struct Outlets {
-    /// On this machine, at once.
-    pub(super) printers: Vec<Box<dyn Printer>>,
-    /// Through the ledger to the sinks; none if nothing is to be kept.
-    pub(super) post: Option<Post>,
-    /// How large the history in the ledger may grow; none: there is to be none.
-    pub(super) history: Option<Caps>,
-    /// How long all of them may take at the end.
-    pub(super) flush: Duration,
-    /// Which alerts of earlier watches of the same run are other alerts.
-    pub(super) before: Before,
-    /// Nothing but alerts is said.
-    pub(super) quiet: bool,
-}
-
-impl Outlets {
-    /// The ways out that the configuration names. With `history` the metrics are
-    /// kept, unless it says otherwise.
-    pub(super) fn open(
-        shown: Shown,
-        delivering: &Delivering,
-        history: bool,
-        config: &Config,
-        before: Before,
-    ) -> Result<Self, Failure> {
-        let mut printers = Vec::new();
-        if let Some(form) = shown.form(config) {
-            printers.push(options::stderr_console(config, form));
-        }
-        printers.extend(options::alert_file(config)?);
-        Ok(Self {
-            printers,
-            post: Some(delivering.open(config)?),
-            history: (config.history.enable && history).then(|| options::caps(config)),
-            flush: config.delivery.flush,
-            before,
-            quiet: shown.quiet,
-        })
-    }
-}
-
-/// How a stream stands to what the ledger knows of its run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
-    /// It can be read again from its beginning, and then makes the same alerts.
-    Again,
-    /// It goes on if the run has not ended; else the run has begun anew.
-    Continued,
-    /// It has never been read before.
-    New,
-}
 
 /// Alerts that may wait for one printer.
 const WAITING: usize = 1024;
@@ -258,6 +206,14 @@ impl Live {
     fn process(&mut self) {
         if self.decoder.rows() > 0 {
             self.hand_over();
+        }
+        // Between segments: nothing is decoded for the detectors before.
+        if self.pipeline.renew() {
+            let interests = self.pipeline.interests();
+            self.decoder.ask(match self.recorder {
+                Some(_) => Arc::new((*interests).clone().with_history()),
+                None => interests,
+            });
         }
         self.send();
     }
