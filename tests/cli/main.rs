@@ -27,6 +27,7 @@ mod imports;
 mod inputs;
 mod mail;
 mod mcp;
+mod own;
 mod passthrough;
 mod plot;
 mod queries;
