@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use self::unmatched::Unmatched;
 use self::walk::Walk;
-use self::words::{behind_finding, caught_up_finding, fault_finding, replaced};
+use self::words::{back_finding, behind_finding, caught_up_finding, fault_finding, replaced};
 use crate::alert::{Alert, Finding};
 use crate::decode::Interests;
 use crate::detect::{Account, Detect, Event, Failure, Late, Next, What};
@@ -62,6 +62,8 @@ struct Faults {
     count: u64,
     last: Option<String>,
     quarantined: bool,
+    /// The runs that go on without it, and what was said of each.
+    without: Vec<(RunId, Next)>,
 }
 
 #[derive(Clone, Copy)]
@@ -336,17 +338,32 @@ impl Pipeline {
                 to,
                 events,
             } => {
-                if let Some(faults) = self.faults.get_mut(detector) {
-                    (faults.last, faults.quarantined) = (None, false);
-                }
                 let name = self.detect.name(detector).clone();
                 self.notes.push(replaced(&name, &from, &to));
-                for event in events {
+                let back = self.forgive(detector);
+                for event in back.into_iter().chain(events) {
                     self.without_row(event, f64::NAN, alerts);
                 }
             }
             Late::Pace(event) => self.without_row(event, f64::NAN, alerts),
         }
+    }
+
+    /// What went wrong with a detector is over: another one works in its place,
+    /// also in the runs that went on without it.
+    fn forgive(&mut self, detector: usize) -> Vec<Event> {
+        let Some(faults) = self.faults.get_mut(detector) else {
+            return Vec::new();
+        };
+        (faults.last, faults.quarantined) = (None, false);
+        let back = |(run, next)| Event {
+            run,
+            detector,
+            order: u32::MAX,
+            row: None,
+            what: What::Back(next),
+        };
+        faults.without.drain(..).map(back).collect()
     }
 
     fn event(
@@ -358,13 +375,13 @@ impl Pipeline {
     ) {
         let row = event.row.and_then(|row| Some((batch?, row as usize)));
         let name = self.detect.name(event.detector).clone();
-        let (detector, finding) = self.finding(&name, event.detector, event.what);
-        let Some(run) = self.runs.get(event.run as usize) else {
+        let (run_id, (detector, finding)) = (event.run, self.finding(&name, event));
+        let Some(run) = self.runs.get(run_id as usize) else {
             return;
         };
         let seen = Seen {
             run,
-            run_id: event.run,
+            run_id,
             detector,
             rank: row
                 .map(|(batch, row)| batch.ranks[row])
@@ -379,15 +396,25 @@ impl Pipeline {
 
     /// What it comes to, and who says it: of a detector's troubles we speak
     /// ourselves.
-    fn finding<'a>(&mut self, name: &'a str, number: usize, what: What) -> (&'a str, Finding) {
+    fn finding<'a>(
+        &mut self,
+        name: &'a str,
+        Event {
+            detector: number,
+            run,
+            what,
+            ..
+        }: Event,
+    ) -> (&'a str, Finding) {
         match what {
             What::Found(finding) => (name, finding),
             What::Failed(failure) => {
-                self.count_fault(number, &failure);
+                self.count_fault(number, run, &failure);
                 (HOST_DETECTOR, fault_finding(name, &failure))
             }
             What::Behind(rows) => (HOST_DETECTOR, behind_finding(name, rows)),
             What::CaughtUp(rows) => (HOST_DETECTOR, caught_up_finding(name, rows)),
+            What::Back(next) => (HOST_DETECTOR, back_finding(name, next)),
         }
     }
 
@@ -399,13 +426,13 @@ impl Pipeline {
     /// Judges what belongs to no row, after this end.
     fn at(&mut self, event: Event, now: f64, end: Option<End>, alerts: &mut Vec<Alert>) {
         let name = self.detect.name(event.detector).clone();
-        let (detector, finding) = self.finding(&name, event.detector, event.what);
-        let Some(run) = self.runs.get(event.run as usize) else {
+        let (run_id, (detector, finding)) = (event.run, self.finding(&name, event));
+        let Some(run) = self.runs.get(run_id as usize) else {
             return;
         };
         let seen = Seen {
             run,
-            run_id: event.run,
+            run_id,
             detector,
             rank: None,
             step: end.map(|end| end.step),
@@ -420,7 +447,7 @@ impl Pipeline {
         self.judge.finding(&seen, finding, alerts);
     }
 
-    fn count_fault(&mut self, detector: usize, failure: &Failure) {
+    fn count_fault(&mut self, detector: usize, run: RunId, failure: &Failure) {
         if self.faults.len() <= detector {
             self.faults.resize(detector + 1, Faults::default());
         }
@@ -428,7 +455,10 @@ impl Pipeline {
             let (fault, kind) = (&failure.fault, failure.fault.kind.name());
             faults.count += 1;
             faults.last = Some(format!("{}: {} ({kind})", fault.call, fault.message));
-            faults.quarantined |= failure.next != Next::Restarted;
+            if failure.next != Next::Restarted {
+                faults.quarantined = true;
+                faults.without.push((run, failure.next));
+            }
         }
     }
 }

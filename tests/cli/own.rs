@@ -61,6 +61,17 @@ fn what_it_found_is_told_although_nothing_more_comes() {
     assert_eq!(status.code(), Some(0));
 }
 
+#[test]
+fn one_that_cannot_keep_up_is_said_to_be_behind() {
+    let hangs = "does = \"loop\"\nwhen = 0\n";
+    let log = rows(140_000, ["loss", "speed"]);
+    let mut session = piped("--quiet --follow train.log", hangs)
+        .file("train.log", log)
+        .start();
+    let said = session.await_stderr("cannot keep up");
+    assert!(said.contains("rows were not given to it so far"), "{said}");
+}
+
 /// Steps that are far from each other, so that each is told.
 fn fast(session: &mut Session, step: u32, speed: u32, sum: u32) {
     session.write(&format!("{{\"step\": {step}, \"speed\": {speed}}}\n"));
@@ -100,7 +111,8 @@ fn who_was_put_aside_gets_another_chance_when_it_has_changed() {
     session.write("{\"step\": 2, \"speed\": 1}\n");
     session.await_stderr("switched off");
     session.file("mine.wasm", another("other"));
-    session.await_stderr("was replaced");
+    session.await_stderr("runwatch: detector `mine` was replaced");
+    session.await_stderr("Detector mine was replaced");
     // What it had not saved is lost.
     fast(&mut session, 1001, 12, 12);
     let (status, _, _) = session.end();

@@ -27,8 +27,8 @@ const MOST: Load = Load {
     bytes: 32 << 20,
 };
 
-/// How long the end of a live watch waits for a detector that is behind.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the end of a live watch waits for detectors that are behind.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is asked after that.
 const HURRY: Duration = Duration::from_millis(20);
 
@@ -98,13 +98,16 @@ struct Wish {
     bit: Mask,
     /// All rows do: it asked for them, or for the time that passes between them.
     every_row: bool,
+    ticks: bool,
 }
 
 impl Wish {
     fn of(number: usize, wishes: &[Interest]) -> Self {
+        let ticks = Ticks::of(wishes).is_some();
         Self {
             bit: 1 << number,
-            every_row: wishes.iter().any(|wish| wish.kind == "row") || Ticks::of(wishes).is_some(),
+            every_row: ticks || wishes.iter().any(|wish| wish.kind == "row"),
+            ticks,
         }
     }
 }
@@ -180,7 +183,7 @@ impl Aside {
 
     /// Lets time pass, without waiting.
     pub(super) fn tick(&mut self, now: f64) {
-        if !std::mem::replace(&mut self.tick, true) {
+        if self.wish.ticks && !std::mem::replace(&mut self.tick, true) {
             self.send(Job::Tick(now));
         }
     }
@@ -207,9 +210,9 @@ impl Aside {
     }
 
     /// Waits until it has done everything, the end of the runs included, and
-    /// gives what it found at that end. What it is too slow for is left out.
-    pub(super) fn finish(&mut self, late: &mut Vec<Late>) -> Vec<Event> {
-        let until = Instant::now() + PATIENCE;
+    /// gives what it found at that end. Rows that it has not looked at by then
+    /// are left out.
+    pub(super) fn finish(&mut self, until: Instant, late: &mut Vec<Late>) -> Vec<Event> {
         let mut ending = Vec::new();
         let mut hurried = false;
         while self.jobs > 0 {

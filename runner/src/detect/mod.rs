@@ -24,6 +24,7 @@ mod wishes;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Result;
 
@@ -92,6 +93,8 @@ pub enum What {
     Behind(u64),
     /// It keeps up again; so many rows were not given to it in all.
     CaughtUp(u64),
+    /// A run that had gone on without it has it again: it was replaced.
+    Back(Next),
 }
 
 /// A detector's failure, for the host's own alert.
@@ -362,8 +365,9 @@ impl Detect {
             aside.send(Job::Finish(outcome));
         }
         let mut events = self.everyone(|shard| shard.finish(outcome), || Job::Finish(outcome));
+        let until = Instant::now() + aside::PATIENCE;
         for aside in &mut self.asides {
-            events.extend(aside.finish(&mut self.late));
+            events.extend(aside.finish(until, &mut self.late));
         }
         sort(&mut events);
         events

@@ -27,32 +27,53 @@ pub(super) fn fault_finding(name: &str, failure: &Failure) -> Finding {
         message.push_str(&fault.frames.join(" < "));
         message.push('.');
     }
-    let (key, title, next) = match failure.next {
+    let key = key(failure.next, name);
+    let (title, next) = match failure.next {
         Next::Restarted => (
-            "detector-fault",
             "failed",
             "It was started again with the state it had saved last; the others go on undisturbed.",
         ),
         Next::Quarantined => (
-            "detector-quarantined",
             "failed too often and is switched off",
             "It stays off for this run until runwatch is started again; the others go on undisturbed.",
         ),
-        Next::Refused => (
-            "detector-refused",
-            "refuses to watch this run",
-            "The run goes on without it.",
-        ),
+        Next::Refused => ("refuses to watch this run", "The run goes on without it."),
     };
     message.push(' ');
     message.push_str(next);
     Finding {
-        key: format!("{key}/{name}"),
+        key,
         severity: Severity::Warning,
         state: State::Firing,
         title: format!("Detector {name} {title}"),
         message,
         recommendation: fault.kind.advice().to_owned(),
+        values: Vec::new(),
+        halt: None,
+        gather: false,
+        route: None,
+    }
+}
+
+/// What the trouble is called.
+fn key(next: Next, name: &str) -> String {
+    let key = match next {
+        Next::Restarted => "detector-fault",
+        Next::Quarantined => "detector-quarantined",
+        Next::Refused => "detector-refused",
+    };
+    format!("{key}/{name}")
+}
+
+/// The end of such an alert: another detector works in its place.
+pub(super) fn back_finding(name: &str, next: Next) -> Finding {
+    Finding {
+        key: key(next, name),
+        severity: Severity::Warning,
+        state: State::Resolved,
+        title: format!("Detector {name} was replaced"),
+        message: format!("Another version of the detector `{name}` watches this run."),
+        recommendation: String::new(),
         values: Vec::new(),
         halt: None,
         gather: false,

@@ -170,6 +170,7 @@ fn told(events: &[Event]) -> Vec<Told> {
         What::Failed(it) => (it.fault.call.to_owned(), it.fault.message.clone()),
         What::Behind(rows) => ("behind".to_owned(), rows.to_string()),
         What::CaughtUp(rows) => ("caught up".to_owned(), rows.to_string()),
+        What::Back(next) => ("back".to_owned(), format!("{next:?}")),
     };
     let each = events.iter().map(|event| {
         let (what, how) = told(event);
