@@ -14,9 +14,12 @@ const PATIENT: &str = "[limits]\ntimeout = \"60s\"\n";
 
 /// A pipe with the hostile detector as `mine`, and what else is configured.
 fn piped(flags: &str, more: &str) -> Test {
+    with_hostile("--plain --no-history", more).arguments(flags)
+}
+
+fn with_hostile(command: &str, more: &str) -> Test {
     let own = "[detectors.mine]\nsource = \"mine.wasm\"\n";
-    Test::new("--plain --no-history")
-        .arguments(flags)
+    Test::new(command)
         .file("mine.wasm", fixture::hostile_bytes())
         .file("runwatch.toml", format!("{PATIENT}{own}{more}"))
 }
@@ -101,6 +104,29 @@ fn a_changed_file_takes_over_with_the_state_and_one_that_is_broken_does_not() {
     fast(&mut session, 3001, 14, 50);
     let (status, _, _) = session.end();
     assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn another_that_asks_for_other_things_gets_them() {
+    let mut session = copied("--plain --no-history", "clip-fraction", "").start();
+    session.write("{\"step\": 1, \"loss\": 2.5, \"speed\": 11}\n");
+    session.file("mine.wasm", fixture::hostile_bytes());
+    session.await_stderr("was replaced");
+    session.write("{\"step\": 1001, \"loss\": 2.5, \"speed\": 12}\n");
+    session.await_stderr("12 at step 1001, 14.5 so far");
+}
+
+#[test]
+fn a_review_is_the_same_with_any_number_of_threads() {
+    let log = rows(20_000, ["loss", "speed"]).replace("0.5", "50");
+    let review = |threads: u32| {
+        let command = format!("review --quiet --json --threads {threads} train.log");
+        let test = with_hostile(&command, "").file("train.log", &log);
+        test.any_stdout().run().stdout
+    };
+    let one = review(1);
+    assert!(one.starts_with(b"{"), "it finds something");
+    assert!(one == review(2) && one == review(4));
 }
 
 #[test]
@@ -193,7 +219,8 @@ fn what_it_asks_for_in_vain_is_said_live_before_the_end() {
     let test = copied("", "clip-fraction", "");
     let mut session = test.start();
     session.write(&rows(200, ["loss", "clipping_fraction"]));
-    assert_eq!(session.await_stderr("asks for"), TO_MAP);
+    let yet = TO_MAP.replace("; this", ", which has not come yet; this");
+    assert_eq!(session.await_stderr("asks for"), yet);
     session.write(&rows(200, ["loss", "clipping_fraction"]));
     let (_, _, stderr) = session.end();
     assert!(!stderr.contains("asks for"), "{stderr}");

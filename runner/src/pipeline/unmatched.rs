@@ -13,6 +13,8 @@ use crate::suggest::nearest;
 /// Rows after which a metric that has not come is missed, live. A review waits
 /// for the end.
 const ROWS: u64 = 200;
+/// The same for metrics of evaluations, which are rare.
+const ROWS_OF_EVALUATIONS: u64 = 2000;
 /// Names that are told where none is near.
 const SHOWN: usize = 8;
 /// Names that are told because they are near.
@@ -76,26 +78,42 @@ impl Unmatched {
         }
         self.metrics = segment.metrics.clone();
         self.rows += u64::from(segment.rows);
-        if detect.is_live() && self.rows >= ROWS {
-            return self.end(detect);
+        match detect.is_live() && self.rows >= ROWS {
+            true => self.say(detect, false),
+            false => Vec::new(),
         }
-        Vec::new()
     }
 
-    /// Says what has not come by now.
+    /// Says what has not come: nothing more will.
     pub(super) fn end(&mut self, detect: &Detect) -> Vec<String> {
-        let metrics = self.there();
-        if self.rows == 0 || metrics.is_empty() {
+        self.say(detect, true)
+    }
+
+    fn say(&mut self, detect: &Detect, over: bool) -> Vec<String> {
+        let rows = self.rows;
+        let is_due = |name: &str| over || rows >= patience(name);
+        let mut names = self.asked.iter().flat_map(|(_, names)| names);
+        if !names.any(|name| is_due(name)) {
             return Vec::new();
         }
-        let asked = std::mem::take(&mut self.asked);
-        self.metrics = Arc::default();
-        let of_one = |(number, names): &(usize, Vec<String>)| {
-            let name = detect.name(*number);
-            let said = names.iter().map(|asked| note(name, asked, &metrics));
-            said.collect::<Vec<_>>()
+        let metrics = self.there();
+        if metrics.is_empty() {
+            return Vec::new();
+        }
+        let mut missed = Vec::new();
+        for (number, names) in &mut self.asked {
+            let due = names.extract_if(.., |name| is_due(name));
+            missed.extend(due.map(|name| (*number, name)));
+        }
+        self.asked.retain(|(_, names)| !names.is_empty());
+        if self.asked.is_empty() {
+            self.metrics = Arc::default();
+        }
+        let note = |(number, asked): (usize, String)| {
+            let name = detect.name(number);
+            note(name, &asked, &metrics, over)
         };
-        asked.iter().flat_map(of_one).collect()
+        missed.into_iter().map(note).collect()
     }
 
     /// The metrics of the stream, those first that surely have numbers: of what
@@ -119,8 +137,22 @@ fn found(asked: &mut Vec<(usize, Vec<String>)>, metric: &Metric, mask: Mask) {
     asked.retain(|(_, names)| !names.is_empty());
 }
 
-/// What is said of one name that has not come.
-fn note(detector: &str, asked: &str, metrics: &[Metric]) -> String {
+/// Rows after which a metric is missed.
+fn patience(name: &str) -> u64 {
+    let is_evaluation = |word| ["eval", "val", "valid", "validation", "test"].contains(&word);
+    match name
+        .split(|c: char| !c.is_alphanumeric())
+        .any(is_evaluation)
+    {
+        true => ROWS_OF_EVALUATIONS,
+        false => ROWS,
+    }
+}
+
+/// What is said of one name that has not come, by now or until the stream was
+/// `over`.
+fn note(detector: &str, asked: &str, metrics: &[Metric], over: bool) -> String {
+    let yet = if over { "" } else { ", which has not come yet" };
     let begin = format!("detector `{detector}` asks for `{}`", printable(asked));
     let names = Names::default();
     let has = |name: &str| metrics.iter().any(|metric| *metric.name == *name);
@@ -129,13 +161,19 @@ fn note(detector: &str, asked: &str, metrics: &[Metric]) -> String {
     }
     let near = near(asked, metrics);
     let [first, ..] = near.as_slice() else {
-        let mut shown = listed(metrics.iter().take(SHOWN));
-        if metrics.len() > SHOWN {
-            shown.push_str(&format!(" and {} more", metrics.len() - SHOWN));
-        }
-        return format!("{begin}, and nothing in this stream has a name like it; it has {shown}");
+        let shown = match metrics.get(..SHOWN).filter(|_| metrics.len() > SHOWN) {
+            Some(some) => format!(
+                "{} and {} more",
+                quoted_names(some.iter()).join(", "),
+                metrics.len() - SHOWN
+            ),
+            None => listed(metrics.iter()),
+        };
+        let none = "and nothing in this stream has a name like it; it has";
+        return format!("{begin}{yet}, {none} {shown}");
     };
-    let begin = format!("{begin}; this stream has {}", listed(near.iter().copied()));
+    let near_ones = listed(near.iter().copied());
+    let begin = format!("{begin}{yet}; this stream has {near_ones}");
     let is_canonical = |metric: &Metric| CANONICAL.iter().any(|(name, _)| **name == *metric.name);
     if is_canonical(first) {
         // To map it would take it from all others.
@@ -181,11 +219,14 @@ fn words(name: &str) -> Vec<String> {
         .collect()
 }
 
+fn quoted_names<'a>(metrics: impl Iterator<Item = &'a Metric>) -> Vec<String> {
+    let quoted = |metric: &Metric| format!("`{}`", printable(&metric.name));
+    metrics.map(quoted).collect()
+}
+
 /// `` `a`, `b` and `c` ``
 fn listed<'a>(metrics: impl Iterator<Item = &'a Metric>) -> String {
-    let quoted: Vec<String> = metrics
-        .map(|metric| format!("`{}`", printable(&metric.name)))
-        .collect();
+    let quoted = quoted_names(metrics);
     match quoted.split_last() {
         Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
         _ => quoted.concat(),
@@ -204,4 +245,69 @@ fn key(name: &str) -> String {
 fn quoted(text: &str) -> String {
     let text = text.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{}\"", printable(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(names: &[(&str, &str)]) -> Vec<Metric> {
+        let metric = |&(name, source): &(&str, &str)| Metric {
+            name: name.into(),
+            source: source.into(),
+        };
+        names.iter().map(metric).collect()
+    }
+
+    fn said(asked: &str, names: &[(&str, &str)]) -> String {
+        let note = note("mine", asked, &metrics(names), true);
+        note.strip_prefix("detector `mine` asks for ")
+            .unwrap_or(&note)
+            .to_owned()
+    }
+
+    #[test]
+    fn what_is_near_is_named_as_it_is_to_be_mapped() {
+        let odd = [("loss", "loss"), ("Gate \"A\"/width", "Gate \"A\"/width")];
+        assert_eq!(
+            said("gate_depth", &odd),
+            "`gate_depth`; this stream has `Gate \"A\"/width`: to map it write \
+             `\"Gate \\\"A\\\"/width\" = \"gate_depth\"` below `[names]` in runwatch.toml"
+        );
+        let two = [("gate/a", "gate/a"), ("lr", "lr"), ("gate/b", "gate/b")];
+        assert_eq!(
+            said("gate_c", &two),
+            "`gate_c`; this stream has `gate/a` and `gate/b`: to map one write `\"gate/a\" = \
+             \"gate_c\"` below `[names]` in runwatch.toml"
+        );
+    }
+
+    #[test]
+    fn what_others_ask_for_is_not_to_be_taken_from_them() {
+        let reward = [("reward_mean", "rewards/mean"), ("loss", "loss")];
+        assert_eq!(
+            said("reward", &reward),
+            "`reward`, which is called `reward_mean` for all detectors: ask for that"
+        );
+        assert_eq!(
+            said("reward_median", &reward),
+            "`reward_median`; this stream has `reward_mean`: ask for `reward_mean` if that is meant"
+        );
+    }
+
+    #[test]
+    fn of_many_some_are_listed() {
+        let names: Vec<String> = (0..12).map(|n| format!("m{n}")).collect();
+        let names: Vec<(&str, &str)> = names.iter().map(|it| (&**it, &**it)).collect();
+        let said = said("temperature", &names);
+        assert!(said.ends_with("it has `m0`, `m1`, `m2`, `m3`, `m4`, `m5`, `m6`, `m7` and 4 more"));
+    }
+
+    #[test]
+    fn evaluations_are_rare() {
+        assert_eq!(patience("reward_mean"), ROWS);
+        assert_eq!(patience("evaluator_score"), ROWS);
+        assert_eq!(patience("eval_loss"), ROWS_OF_EVALUATIONS);
+        assert_eq!(patience("val/acc"), ROWS_OF_EVALUATIONS);
+    }
 }
