@@ -48,6 +48,7 @@ fn detector<D: sdk::Detector + Send + Sync>() -> Detector {
         name: description.name.as_str().into(),
         source: Box::new(Source::<D>(std::marker::PhantomData)),
         parameters: description.defaults().0.into_iter().collect(),
+        own: false,
     }
 }
 

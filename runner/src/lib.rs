@@ -29,6 +29,7 @@ pub mod names;
 pub mod pipeline;
 mod recent;
 pub mod record;
+pub mod reload;
 pub mod report;
 pub mod restart;
 pub mod sandbox;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::config::{self, Config};
 use crate::describe::Description;
 use crate::detect::{self, Budget, Detect, Settings};
+use crate::digest;
 use crate::exit::{Ending, Failure};
 use crate::sandbox::cache::{Cache, Origin};
 use crate::sandbox::{Component, Engine, Limits};
@@ -93,9 +94,6 @@ impl Loader {
     /// Says which detector, which file, and what is wrong with it.
     pub fn detector(&self, config: &Config, detector: &config::Detector) -> Result<Component> {
         let name = &detector.name;
-        let mut limits = limits(config);
-        limits.memory = detector.memory.unwrap_or(limits.memory);
-        limits.timeout = detector.timeout.unwrap_or(limits.timeout);
         let read;
         let bytes = match &detector.path {
             Some(path) => {
@@ -111,24 +109,42 @@ impl Loader {
                     .1
             }
         };
+        self.detector_of(config, detector, bytes)
+    }
+
+    /// The same from its bytes, wherever they come from. What is not what the
+    /// configuration expects is not even started.
+    ///
+    /// # Errors
+    /// Says which detector, which file, and what is wrong with it.
+    pub fn detector_of(
+        &self,
+        config: &Config,
+        detector: &config::Detector,
+        bytes: &[u8],
+    ) -> Result<Component> {
+        let name = &detector.name;
+        let mut limits = limits(config);
+        limits.memory = detector.memory.unwrap_or(limits.memory);
+        limits.timeout = detector.timeout.unwrap_or(limits.timeout);
         let place = || match &detector.path {
             Some(path) => format!("detector `{name}` (`{}`)", path.display()),
             None => format!("detector `{name}`"),
         };
+        if let Some(expected) = &detector.sha256 {
+            let digest = digest::sha256_hex(bytes);
+            if *expected != digest {
+                bail!(
+                    "{}: its sha256 is {digest}, and {expected} is pinned",
+                    place()
+                );
+            }
+        }
         let mut component = self.component(bytes, &limits).with_context(place)?;
         component.path = detector
             .path
             .as_ref()
             .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
-        if let Some(expected) = &detector.sha256
-            && *expected != component.digest_hex()
-        {
-            bail!(
-                "{}: its sha256 is {}, and {expected} is pinned",
-                place(),
-                component.digest_hex()
-            );
-        }
         let denied: Vec<&str> = component.denied().collect();
         if detector.strict_imports && !denied.is_empty() {
             bail!(
@@ -189,6 +205,7 @@ impl Loader {
                 name: name.clone(),
                 source: Box::new(component.clone()),
                 parameters,
+                own: wanted.path.is_some(),
             }));
         }
         if detectors.len() > crate::record::MAX_DETECTORS {
@@ -267,6 +284,7 @@ pub fn alone(component: Component, given: &[(&str, &str)]) -> Result<Detect> {
         name,
         source: Box::new(component),
         parameters,
+        own: false,
     })
 }
 

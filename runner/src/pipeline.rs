@@ -3,15 +3,25 @@
 //! A [`Pipeline`] owns everything behind the decoder. Its caller decodes and
 //! hands over segments; whoever has sinks takes the alerts.
 
+mod unmatched;
+mod walk;
+mod words;
+
 use std::sync::Arc;
 
-use crate::alert::{Alert, Finding, Severity, State};
+use rustc_hash::FxHashMap;
+
+use self::unmatched::Unmatched;
+use self::walk::Walk;
+use self::words::{back_finding, behind_finding, caught_up_finding, fault_finding, replaced};
+use crate::alert::{Alert, Finding};
 use crate::decode::Interests;
-use crate::detect::{Account, Detect, Event, Failure, Next, What};
+use crate::detect::{Account, Detect, Event, Failure, Late, Next, What};
 use crate::judge::{Episodes, HOST_DETECTOR, Judge, Seen, Suppressed};
 use crate::ledger::Muted;
 use crate::recent::Tails;
 use crate::record::{NO_RANK, Run, RunBatch, RunId, Segment};
+use crate::reload::{Change, Changes};
 
 /// Rows that are worth a segment of their own: enough that a call of a detector
 /// costs nothing per row, few enough to stay in the processor's cache.
@@ -29,6 +39,21 @@ pub struct Pipeline {
     tails: Tails,
     /// By detector; those without a fault may be missing at the end.
     faults: Vec<Faults>,
+    /// By detector, how far those are that nobody waits for.
+    behind: FxHashMap<usize, Behind>,
+    /// Own detectors that were changed, as they become ready.
+    changes: Option<Changes>,
+    unmatched: Unmatched,
+    /// What is to be said besides alerts.
+    notes: Vec<String>,
+}
+
+/// How far a detector is that nobody waits for: what comes of its rows is told
+/// as of there.
+#[derive(Default)]
+struct Behind {
+    ends: Vec<Option<End>>,
+    tails: Tails,
 }
 
 /// The faults of one detector.
@@ -37,6 +62,8 @@ struct Faults {
     count: u64,
     last: Option<String>,
     quarantined: bool,
+    /// The runs that go on without it, and what was said of each.
+    without: Vec<(RunId, Next)>,
 }
 
 #[derive(Clone, Copy)]
@@ -50,6 +77,8 @@ impl Pipeline {
     #[must_use]
     pub fn new(detect: Detect, judge: Judge) -> Self {
         Self {
+            unmatched: Unmatched::new(&detect),
+            changes: None,
             detect,
             judge,
             ends: Vec::new(),
@@ -57,6 +86,8 @@ impl Pipeline {
             input: "".into(),
             tails: Tails::default(),
             faults: Vec::new(),
+            behind: FxHashMap::default(),
+            notes: Vec::new(),
         }
     }
 
@@ -64,6 +95,32 @@ impl Pipeline {
     #[must_use]
     pub fn interests(&self) -> Arc<Interests> {
         self.detect.interests()
+    }
+
+    /// From now on takes over own detectors that were changed: see
+    /// [`Pipeline::renew`].
+    pub fn follow(&mut self, changes: Changes) {
+        self.changes = Some(changes);
+    }
+
+    /// Takes over own detectors that were changed and are ready. Call between
+    /// segments. True if the detectors want to be told other things from now on,
+    /// so that the decoder has to know: see [`Pipeline::interests`].
+    pub fn renew(&mut self) -> bool {
+        let mut renewed = false;
+        while let Some(change) = self.changes.as_ref().and_then(Changes::next) {
+            match change {
+                Change::Note(note) => self.notes.push(note),
+                Change::Ready(new) => {
+                    let number = new.number;
+                    if self.detect.replace(*new) {
+                        self.unmatched.again(number, &self.detect);
+                        renewed = true;
+                    }
+                }
+            }
+        }
+        renewed
     }
 
     /// The names of the detectors at work.
@@ -143,6 +200,8 @@ impl Pipeline {
     /// Alerts of that earlier one are appended to `alerts`.
     pub fn submit(&mut self, segment: Segment, alerts: &mut Vec<Alert>) -> Option<Segment> {
         let done = self.collect(alerts);
+        self.notes
+            .extend(self.unmatched.see(&segment, &self.detect));
         self.detect.submit(segment);
         done
     }
@@ -151,7 +210,27 @@ impl Pipeline {
     pub fn collect(&mut self, alerts: &mut Vec<Alert>) -> Option<Segment> {
         let (segment, events) = self.detect.collect()?;
         self.judge_segment(&segment, events, alerts);
+        self.look(alerts);
         Arc::into_inner(segment)
+    }
+
+    /// Appends the alerts of detectors of the user's own, for which live nobody
+    /// waits.
+    pub fn look(&mut self, alerts: &mut Vec<Alert>) {
+        for late in self.detect.late() {
+            self.late(late, alerts);
+        }
+    }
+
+    /// Whether [`Pipeline::look`] may soon find something.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.detect.is_busy()
+    }
+
+    /// What is to be said besides alerts since the last time.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Lets time pass.
@@ -160,12 +239,16 @@ impl Pipeline {
             self.without_row(event, now, alerts);
         }
         self.judge.release(now, None, alerts);
+        self.look(alerts);
     }
 
     /// Ends every run: the stream is over.
     pub fn finish(&mut self, outcome: &'static str, alerts: &mut Vec<Alert>) {
         self.collect(alerts);
-        for event in self.detect.finish(outcome) {
+        self.notes.extend(self.unmatched.end(&self.detect));
+        let ending = self.detect.finish(outcome);
+        self.look(alerts);
+        for event in ending {
             self.without_row(event, f64::NAN, alerts);
         }
         self.judge.release_all(alerts);
@@ -182,39 +265,14 @@ impl Pipeline {
         self.input = segment.input.clone();
         self.ends.resize(self.runs.len(), None);
         let mut walk = Walk::new(segment);
-        let mut batch_of = vec![
-            None;
-            if events.is_empty() {
-                0
-            } else {
-                segment.runs.len()
-            }
-        ];
-        for (at, batch) in segment.batches.iter().enumerate() {
-            if let Some(slot) = batch_of.get_mut(batch.run as usize) {
-                *slot = Some(at);
-            }
-        }
+        let batches = by_run(segment, events.is_empty());
         for event in events {
             walk.until(event.order, &mut self.judge, alerts);
-            let batch = batch_of[event.run as usize].map(|at| &segment.batches[at]);
-            let (told, row) = (alerts.len(), event.row);
-            self.event(event, batch, alerts);
-            if let (Some(batch), Some(row)) = (batch, row) {
-                let step = batch.steps.get(row as usize).copied();
-                // Those that waited for other ranks are of an earlier row.
-                for alert in alerts[told..].iter_mut().filter(|it| it.step == step) {
-                    alert.recent = self.tails.of(alert, &segment.metrics, batch, row);
-                }
-            }
+            let batch = batches.get(event.run as usize).copied().flatten();
+            self.in_segment(event, segment, batch, None, alerts);
         }
         walk.until(u32::MAX, &mut self.judge, alerts);
-        for batch in &segment.batches {
-            self.tails.keep(batch);
-            if let (Some(&step), Some(&time)) = (batch.steps.last(), batch.times.last()) {
-                self.ends[batch.run as usize] = Some(End { step, time });
-            }
-        }
+        go_on(segment, &mut self.ends, &mut self.tails);
         let lines = segment
             .batches
             .iter()
@@ -223,50 +281,158 @@ impl Pipeline {
         self.judge.release(segment.now, line, alerts);
     }
 
-    fn event(&mut self, event: Event, batch: Option<&RunBatch>, alerts: &mut Vec<Alert>) {
+    /// Judges what came of a segment. `of` is the detector for which nobody
+    /// waited.
+    fn in_segment(
+        &mut self,
+        event: Event,
+        segment: &Segment,
+        batch: Option<&RunBatch>,
+        of: Option<usize>,
+        alerts: &mut Vec<Alert>,
+    ) {
+        let (told, row) = (alerts.len(), event.row);
+        self.event(event, &segment.input, batch, alerts);
+        let tails = of.map_or(Some(&self.tails), |of| Some(&self.behind.get(&of)?.tails));
+        if let (Some(batch), Some(row), Some(tails)) = (batch, row, tails) {
+            let step = batch.steps.get(row as usize).copied();
+            // Those that waited for other ranks are of an earlier row.
+            for alert in alerts[told..].iter_mut().filter(|it| it.step == step) {
+                alert.recent = tails.of(alert, &segment.metrics, batch, row);
+            }
+        }
+    }
+
+    /// Judges what a detector has to say for which nobody waited.
+    fn late(&mut self, late: Late, alerts: &mut Vec<Alert>) {
+        match late {
+            Late::Rows {
+                detector,
+                segment,
+                events,
+            } => {
+                self.behind.entry(detector).or_default();
+                let batches = by_run(&segment, events.is_empty());
+                for event in events {
+                    let batch = batches.get(event.run as usize).copied().flatten();
+                    self.in_segment(event, &segment, batch, Some(detector), alerts);
+                }
+                let behind = self.behind.entry(detector).or_default();
+                behind.ends.resize(segment.runs.len(), None);
+                go_on(&segment, &mut behind.ends, &mut behind.tails);
+            }
+            Late::Time {
+                detector,
+                now,
+                events,
+            } => {
+                for event in events {
+                    let end = self.behind.get(&detector);
+                    let end = end.and_then(|it| *it.ends.get(event.run as usize)?);
+                    self.at(event, now, end, alerts);
+                }
+            }
+            Late::Replaced {
+                detector,
+                from,
+                to,
+                events,
+            } => {
+                let name = self.detect.name(detector).clone();
+                self.notes.push(replaced(&name, &from, &to));
+                let back = self.forgive(detector);
+                for event in back.into_iter().chain(events) {
+                    self.without_row(event, f64::NAN, alerts);
+                }
+            }
+            Late::Pace(event) => self.without_row(event, f64::NAN, alerts),
+        }
+    }
+
+    /// What went wrong with a detector is over: another one works in its place,
+    /// also in the runs that went on without it.
+    fn forgive(&mut self, detector: usize) -> Vec<Event> {
+        let Some(faults) = self.faults.get_mut(detector) else {
+            return Vec::new();
+        };
+        (faults.last, faults.quarantined) = (None, false);
+        let back = |(run, next)| Event {
+            run,
+            detector,
+            order: u32::MAX,
+            row: None,
+            what: What::Back(next),
+        };
+        faults.without.drain(..).map(back).collect()
+    }
+
+    fn event(
+        &mut self,
+        event: Event,
+        input: &Arc<str>,
+        batch: Option<&RunBatch>,
+        alerts: &mut Vec<Alert>,
+    ) {
         let row = event.row.and_then(|row| Some((batch?, row as usize)));
         let name = self.detect.name(event.detector).clone();
-        let (detector, finding) = match event.what {
-            What::Found(finding) => (name.as_ref(), finding),
-            What::Failed(failure) => {
-                self.count_fault(event.detector, &failure);
-                (HOST_DETECTOR, fault_finding(&name, &failure))
-            }
-        };
-        let Some(run) = self.runs.get(event.run as usize) else {
+        let (run_id, (detector, finding)) = (event.run, self.finding(&name, event));
+        let Some(run) = self.runs.get(run_id as usize) else {
             return;
         };
         let seen = Seen {
             run,
-            run_id: event.run,
+            run_id,
             detector,
             rank: row
                 .map(|(batch, row)| batch.ranks[row])
                 .filter(|&rank| rank != NO_RANK),
             step: row.map(|(batch, row)| batch.steps[row]),
             time: row.map_or(f64::NAN, |(batch, row)| batch.times[row]),
-            input: &self.input,
+            input,
             line: row.map(|(batch, row)| batch.places[row].line),
         };
         self.judge.finding(&seen, finding, alerts);
     }
 
-    fn without_row(&mut self, event: Event, now: f64, alerts: &mut Vec<Alert>) {
-        let name = self.detect.name(event.detector).clone();
-        let (detector, finding) = match event.what {
-            What::Found(finding) => (name.as_ref(), finding),
+    /// What it comes to, and who says it: of a detector's troubles we speak
+    /// ourselves.
+    fn finding<'a>(
+        &mut self,
+        name: &'a str,
+        Event {
+            detector: number,
+            run,
+            what,
+            ..
+        }: Event,
+    ) -> (&'a str, Finding) {
+        match what {
+            What::Found(finding) => (name, finding),
             What::Failed(failure) => {
-                self.count_fault(event.detector, &failure);
-                (HOST_DETECTOR, fault_finding(&name, &failure))
+                self.count_fault(number, run, &failure);
+                (HOST_DETECTOR, fault_finding(name, &failure))
             }
-        };
-        let Some(run) = self.runs.get(event.run as usize) else {
+            What::Behind(rows) => (HOST_DETECTOR, behind_finding(name, rows)),
+            What::CaughtUp(rows) => (HOST_DETECTOR, caught_up_finding(name, rows)),
+            What::Back(next) => (HOST_DETECTOR, back_finding(name, next)),
+        }
+    }
+
+    fn without_row(&mut self, event: Event, now: f64, alerts: &mut Vec<Alert>) {
+        let end = self.ends.get(event.run as usize).copied().flatten();
+        self.at(event, now, end, alerts);
+    }
+
+    /// Judges what belongs to no row, after this end.
+    fn at(&mut self, event: Event, now: f64, end: Option<End>, alerts: &mut Vec<Alert>) {
+        let name = self.detect.name(event.detector).clone();
+        let (run_id, (detector, finding)) = (event.run, self.finding(&name, event));
+        let Some(run) = self.runs.get(run_id as usize) else {
             return;
         };
-        let end = self.ends.get(event.run as usize).copied().flatten();
         let seen = Seen {
             run,
-            run_id: event.run,
+            run_id,
             detector,
             rank: None,
             step: end.map(|end| end.step),
@@ -281,7 +447,7 @@ impl Pipeline {
         self.judge.finding(&seen, finding, alerts);
     }
 
-    fn count_fault(&mut self, detector: usize, failure: &Failure) {
+    fn count_fault(&mut self, detector: usize, run: RunId, failure: &Failure) {
         if self.faults.len() <= detector {
             self.faults.resize(detector + 1, Faults::default());
         }
@@ -289,117 +455,36 @@ impl Pipeline {
             let (fault, kind) = (&failure.fault, failure.fault.kind.name());
             faults.count += 1;
             faults.last = Some(format!("{}: {} ({kind})", fault.call, fault.message));
-            faults.quarantined |= failure.next != Next::Restarted;
-        }
-    }
-}
-
-/// Tells the judge of the rows between findings, in the order of the input.
-struct Walk<'a> {
-    segment: &'a Segment,
-    /// By batch: the next row.
-    next: Vec<usize>,
-    found: Vec<(usize, Alert)>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(segment: &'a Segment) -> Self {
-        Self {
-            segment,
-            next: vec![0; segment.batches.len()],
-            found: Vec::new(),
-        }
-    }
-
-    /// Tells the judge of the rows before position `order`.
-    fn until(&mut self, order: u32, judge: &mut Judge, alerts: &mut Vec<Alert>) {
-        let mut found: Vec<(u32, Alert)> = Vec::new();
-        for (batch, next) in self.segment.batches.iter().zip(&mut self.next) {
-            if batch
-                .places
-                .get(*next)
-                .is_none_or(|place| place.order >= order)
-            {
-                continue;
-            }
-            let from = *next;
-            *next = from + batch.places[from..].partition_point(|place| place.order < order);
-            if judge.pending(batch.run) {
-                let rows = from..*next;
-                judge.progress_rows(
-                    batch.run,
-                    &batch.steps[rows.clone()],
-                    &batch.times[rows.clone()],
-                    &batch.ranks[rows],
-                    &mut self.found,
-                );
-                let place = |row: usize| batch.places[from + row].order;
-                found.extend(self.found.drain(..).map(|(row, alert)| (place(row), alert)));
+            if failure.next != Next::Restarted {
+                faults.quarantined = true;
+                faults.without.push((run, failure.next));
             }
         }
-        found.sort_by_key(|(order, _)| *order);
-        alerts.extend(found.into_iter().map(|(_, alert)| alert));
     }
 }
 
-/// The host's own alert about a detector that failed.
-fn fault_finding(name: &str, failure: &Failure) -> Finding {
-    let fault = &failure.fault;
-    let steps = match failure.steps {
-        Some((first, last)) if first == last => format!(" at step {first}"),
-        Some((first, last)) => format!(" at steps {first} to {last}"),
-        None => String::new(),
-    };
-    let mut message = format!(
-        "The detector `{name}` failed in `{}`{steps}: {} ({}).",
-        fault.call,
-        fault.message,
-        fault.kind.name()
-    );
-    if !fault.output.is_empty() {
-        message.push_str(" It said: ");
-        message.push_str(&fault.output.join(" / "));
-        message.push('.');
+/// The batch of each run of a segment, unless nobody asks.
+fn by_run(segment: &Segment, nobody_asks: bool) -> Vec<Option<&RunBatch>> {
+    if nobody_asks {
+        return Vec::new();
     }
-    if !fault.frames.is_empty() {
-        message.push_str(" In: ");
-        message.push_str(&fault.frames.join(" < "));
-        message.push('.');
+    let mut batches = vec![None; segment.runs.len()];
+    for batch in &segment.batches {
+        if let Some(place) = batches.get_mut(batch.run as usize) {
+            *place = Some(batch);
+        }
     }
-    let (key, title, next) = match failure.next {
-        Next::Restarted => (
-            "detector-fault",
-            "failed",
-            "It was started again with the state it had saved last; the others go on undisturbed.",
-        ),
-        Next::Quarantined => (
-            "detector-quarantined",
-            "failed too often and is switched off",
-            "It stays off for this run until runwatch is started again; the others go on undisturbed.",
-        ),
-        Next::Refused => (
-            "detector-refused",
-            "refuses to watch this run",
-            "The run goes on without it.",
-        ),
-    };
-    message.push(' ');
-    message.push_str(next);
-    if let Some(file) = &failure.file {
-        message.push_str(&format!(
-            " What it was shown is kept: `runwatch detector replay {file}` shows it again."
-        ));
-    }
-    Finding {
-        key: format!("{key}/{name}"),
-        severity: Severity::Warning,
-        state: State::Firing,
-        title: format!("Detector {name} {title}"),
-        message,
-        recommendation: fault.kind.advice().to_owned(),
-        values: Vec::new(),
-        halt: None,
-        gather: false,
-        route: None,
+    batches
+}
+
+/// Remembers where the runs are after a segment, and how they came there.
+fn go_on(segment: &Segment, ends: &mut [Option<End>], tails: &mut Tails) {
+    for batch in &segment.batches {
+        tails.keep(batch);
+        if let (Some(&step), Some(&time)) = (batch.steps.last(), batch.times.last())
+            && let Some(end) = ends.get_mut(batch.run as usize)
+        {
+            *end = Some(End { step, time });
+        }
     }
 }

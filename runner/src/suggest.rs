@@ -23,7 +23,7 @@ fn question(candidate: &str) -> String {
 /// The candidate nearest to `name`, if one is near enough that a slip of the
 /// finger, another separator or, with `words`, a shortened word explains the
 /// difference.
-fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     words: bool,

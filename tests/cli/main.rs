@@ -30,6 +30,7 @@ mod inputs;
 mod lock;
 mod mail;
 mod mcp;
+mod own;
 mod passthrough;
 mod plot;
 mod queries;

@@ -200,7 +200,7 @@ impl Test {
             stdout: child.stdout.take().map(BufReader::new),
             stderr: lines_of(stderr),
             child,
-            _folder: self.folder,
+            folder: self.folder,
         }
     }
 }
@@ -274,7 +274,7 @@ pub(crate) struct Session {
     stdin: Option<ChildStdin>,
     stdout: Option<BufReader<ChildStdout>>,
     stderr: Receiver<String>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Reads lines on a thread, so that waiting for one can end.
@@ -291,6 +291,11 @@ fn lines_of(from: ChildStderr) -> Receiver<String> {
 }
 
 impl Session {
+    /// Writes a file while it runs.
+    pub(crate) fn file(&self, path: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.folder.path().join(path), content).unwrap();
+    }
+
     pub(crate) fn write(&mut self, text: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(text.as_bytes()).unwrap();
@@ -317,11 +322,19 @@ impl Session {
 
     /// Reads standard error up to a line that contains `text`, and gives it.
     pub(crate) fn await_stderr(&mut self, text: &str) -> String {
+        self.stderr_up_to(text).pop().unwrap()
+    }
+
+    /// The lines of standard error up to one that contains `text`.
+    pub(crate) fn stderr_up_to(&mut self, text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
         loop {
             match self.stderr.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(_) => {}
-                Err(_) => panic!("standard error never said {text:?}"),
+                Ok(line) => lines.push(line),
+                Err(_) => panic!("standard error never said {text:?}, but {lines:?}"),
+            }
+            if lines.last().is_some_and(|line| line.contains(text)) {
+                return lines;
             }
         }
     }

@@ -36,12 +36,24 @@ const COMMON: &[Template] = &[
         text: include_str!("templates/cases/rising/input.log"),
     },
     Template {
+        path: "tests/rising/expected.jsonl",
+        text: include_str!("templates/cases/rising/expected.jsonl"),
+    },
+    Template {
         path: "tests/healthy/input.log",
         text: include_str!("templates/cases/healthy/input.log"),
     },
     Template {
+        path: "tests/healthy/expected.jsonl",
+        text: include_str!("templates/cases/healthy/expected.jsonl"),
+    },
+    Template {
         path: "tests/parameters/input.log",
         text: include_str!("templates/cases/parameters/input.log"),
+    },
+    Template {
+        path: "tests/parameters/expected.jsonl",
+        text: include_str!("templates/cases/parameters/expected.jsonl"),
     },
     Template {
         path: "tests/parameters/config.toml",

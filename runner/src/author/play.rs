@@ -146,6 +146,7 @@ fn play_source(
         name: name.into(),
         source: Box::new(source),
         parameters: parameters.to_vec(),
+        own: false,
     })
     .with_context(|| format!("the detector `{name}` does not start"))?;
     let judge = Judge::new(Policy::default(), "localhost".to_owned());

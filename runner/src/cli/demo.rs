@@ -42,6 +42,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         history: None,
         flush: config.delivery.flush,
         before: Before::Again,
+        quiet: args.shown.quiet,
     };
     let mut live = Live::new(decoding, pipeline, outlets)?;
     if !args.shown.quiet {

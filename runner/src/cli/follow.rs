@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
@@ -158,14 +158,33 @@ impl Watched<'_> {
                 break;
             }
             let patience = if more { Duration::ZERO } else { interval };
+            if self.wait(patience, interrupted) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits so long; true when it is interrupted.
+    fn wait(&mut self, patience: Duration, interrupted: &Receiver<()>) -> bool {
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let live = self.live.as_ref();
+            let patience = live.map_or(left, |live| live.patience(left));
             match interrupted.recv_timeout(patience) {
                 Err(RecvTimeoutError::Timeout) => {}
                 // Where nobody listens for signals, they end us without this.
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(patience),
-                Ok(()) => break,
+                Ok(()) => return true,
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            if let Some(live) = &mut self.live {
+                live.look();
             }
         }
-        Ok(())
     }
 
     pub(super) fn finish(self) -> Ending {

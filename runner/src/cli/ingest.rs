@@ -143,12 +143,12 @@ impl Watched {
     fn run(mut self, intake: &Arc<Intake>) -> Ending {
         let mut ticked = Instant::now();
         loop {
-            match intake.next(IDLE) {
+            match intake.next(self.live.patience(IDLE)) {
                 Next::Batch(batch) => {
                     let input = self.input(&batch.origin);
                     self.live.on(input).take(&batch.text, intake.is_empty());
                 }
-                Next::Nothing => {}
+                Next::Nothing => self.live.look(),
                 Next::Closed => break,
             }
             // Who posts all the time must not stop the clock.

@@ -21,6 +21,7 @@ use crate::load::{Loader, builtin_names};
 use crate::lock;
 use crate::names::Names;
 use crate::pipeline::Pipeline;
+use crate::reload::Reload;
 
 /// Which configuration, and what the command line changes in it.
 #[derive(Debug, Clone, Args)]
@@ -145,6 +146,13 @@ pub(super) fn pipeline(
 ) -> Result<Pipeline, Failure> {
     let loader = Loader::new().map_err(|error| Failure::new(Ending::Detector, error))?;
     let detectors = loader.enabled(config, note)?;
+    let failed = |error| Failure::new(Ending::Detector, error);
+    let changes = match live {
+        true => Reload::new(loader, config, &host(), &detectors)
+            .start()
+            .map_err(failed)?,
+        false => None,
+    };
     let settings = Settings {
         shards: threads,
         budget: Budget {
@@ -155,8 +163,7 @@ pub(super) fn pipeline(
         live,
         faults: usual_folder(&|name| std::env::var_os(name)),
     };
-    let detect =
-        Detect::new(detectors, &settings).map_err(|error| Failure::new(Ending::Detector, error))?;
+    let detect = Detect::new(detectors, &settings).map_err(failed)?;
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let policy = Policy {
         cooldown_steps: i64::try_from(config.alerts.cooldown_steps).unwrap_or(i64::MAX),
@@ -166,7 +173,11 @@ pub(super) fn pipeline(
         min_severity: config.alerts.min_severity,
         rlwatch: config.alerts.rlwatch,
     };
-    Ok(Pipeline::new(detect, Judge::new(policy, host())))
+    let mut pipeline = Pipeline::new(detect, Judge::new(policy, host()));
+    if let Some(changes) = changes {
+        pipeline.follow(changes);
+    }
+    Ok(pipeline)
 }
 
 /// Who watches, in words: a few by name, many by number.

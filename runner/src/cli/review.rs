@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             say(&format!("runwatch: {text}"));
         }
     };
-    let mut pipeline = options::pipeline(config, shards(args.threads), false, note)?;
+    let mut pipeline = options::pipeline(config, shards(args.threads), false, &note)?;
     let mut out = Out::new(args, config)?;
     let found = Found::all(&args.paths);
     args.reports.check(args.json, &found.files)?;
@@ -132,6 +132,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         logs::say_left_out(left_out);
     }
     pipeline.finish("unknown", &mut out.alerts);
+    pipeline.take_notes().into_iter().for_each(note);
     if let Some(mut collector) = collector {
         collector.alerts(&out.alerts);
         collector.muted(&pipeline.take_muted());

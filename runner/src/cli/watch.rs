@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use clap::Args as ClapArgs;
@@ -119,15 +119,22 @@ fn watch(args: &Args, queue: &Arc<Queue>) -> Outcome {
     live.answers(0, expected);
     let interrupted = interrupts(queue)?;
     args.live.announce(&live.pipeline);
+    let mut quiet_from = Instant::now();
     loop {
-        match queue.pop(IDLE) {
+        let left = IDLE.saturating_sub(quiet_from.elapsed());
+        match queue.pop(live.patience(left)) {
             Popped::Bytes(bytes) => live.take(&bytes, queue.is_empty()),
+            Popped::Nothing if quiet_from.elapsed() < IDLE => {
+                live.look();
+                continue;
+            }
             Popped::Nothing => {
                 live.rest();
                 live.tick();
             }
             Popped::Ended => break,
         }
+        quiet_from = Instant::now();
     }
     let dropped = queue.dropped();
     if dropped > 0 {

@@ -37,7 +37,7 @@ pub use detectors::RESERVED;
 pub(crate) use error::list_names;
 pub use error::{ConfigError, Problem};
 pub use flags::Flags;
-pub(crate) use literal::number;
+pub(crate) use literal::{number, printable};
 pub use load::{Loaded, Place, load};
 pub use origin::Origin;
 pub use parameters::{Parameter, parameters_in, resolve, resolve_with_origins};

@@ -85,6 +85,17 @@ impl Keys {
         keys
     }
 
+    /// From now on others want to know, of the keys that are known as of all.
+    pub(crate) fn ask(&mut self, interests: Arc<Interests>) {
+        for key in self.keys.iter_mut().skip(REFUSED as usize + 1) {
+            let Some(metric) = self.metrics.get(key.metric as usize) else {
+                continue;
+            };
+            key.ask(&interests, metric);
+        }
+        self.interests = interests;
+    }
+
     /// Every metric known so far.
     pub(crate) fn metrics(&self) -> &Arc<Vec<Metric>> {
         &self.metrics
@@ -178,20 +189,16 @@ impl Keys {
             let shown = canonical.unwrap_or(&printed);
             key.role = names::role(&printed);
             key.evidence = canonical.map_or(Evidence::None, evidence);
-            let wanted = self.interests.metric(shown);
-            key.all = wanted.all;
-            key.edges = wanted.edges;
             // Also as an export has them.
             let bare = printed.strip_prefix("metrics/").unwrap_or(&printed);
             let bare = self.names.canonical(bare).unwrap_or(bare);
             key.samples = names::SAMPLES.contains(&bare);
-            key.label = self.interests.label(&printed);
-            key.indifferent = key.role == Role::Value && wanted.all == 0;
             key.metric = self.metrics.len() as MetricId;
             let metric = Metric {
                 name: shown.into(),
                 source: printed.as_ref().into(),
             };
+            key.ask(&self.interests, &metric);
             Arc::make_mut(&mut self.metrics).push(metric);
             self.by_name.insert(name.into(), id);
         }
@@ -201,6 +208,15 @@ impl Keys {
 }
 
 impl Key {
+    /// Finds out who wants to know of it.
+    fn ask(&mut self, interests: &Interests, metric: &Metric) {
+        let wanted = interests.metric(&metric.name);
+        self.all = wanted.all;
+        self.edges = wanted.edges;
+        self.label = interests.label(&metric.source);
+        self.indifferent = self.role == Role::Value && wanted.all == 0;
+    }
+
     /// The length of the lead, if `text` begins with it.
     #[inline(always)]
     fn leads(&self, text: &[u8]) -> Option<usize> {

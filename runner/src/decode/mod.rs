@@ -292,6 +292,13 @@ impl Decoder {
         self.inner.segment.now = now;
     }
 
+    /// From now on the detectors want to be told other things. Call after
+    /// [`Self::take`], as the values of a segment are for the same detectors.
+    pub fn ask(&mut self, interests: Arc<Interests>) {
+        self.inner.keys.ask(interests.clone());
+        self.inner.options.interests = interests;
+    }
+
     /// Goes on with another input, whose rows without a run belong to `run`,
     /// and those without a rank to `rank`. Call after [`Self::finish`] and
     /// [`Self::take`]. Runs and metrics that both inputs name are the same ones.

@@ -195,6 +195,36 @@ mod tests {
     }
 
     #[test]
+    fn from_a_segment_on_other_values_are_wanted() {
+        let all = |pattern: &str| {
+            let mut interests = Interests::default();
+            let interest = Interest {
+                kind: "metric".to_owned(),
+                pattern: pattern.to_owned(),
+                options: Vec::new(),
+            };
+            interests.add(3, &[interest]);
+            Arc::new(interests)
+        };
+        let mut decoder = Decoder::new(Options {
+            interests: all("loss"),
+            ..Options::default()
+        });
+        let wanted = |decoder: &mut Decoder| {
+            decoder.push(b"{\"step\": 1, \"loss\": 2.5, \"x\": 8}\n");
+            let segment = decoder.take();
+            let values = segment.batches.iter().flat_map(|batch| &batch.values);
+            let values: Vec<(f64, u64)> = values.map(|it| (it.value, it.mask)).collect();
+            values
+        };
+        assert_eq!(wanted(&mut decoder), [(2.5, 8)]);
+        decoder.ask(all("x"));
+        assert_eq!(wanted(&mut decoder), [(8.0, 8)]);
+        decoder.ask(all("*"));
+        assert_eq!(wanted(&mut decoder), [(2.5, 8), (8.0, 8)]);
+    }
+
+    #[test]
     fn edges_have_their_values() {
         for prefix in ["", "[rank0]: "] {
             let log = format!(

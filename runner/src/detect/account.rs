@@ -4,11 +4,11 @@
 //! batch of rows, so that it costs nothing beside the call.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::Detector;
+use super::{Detector, Guest};
 use crate::sandbox::Limits;
 
 /// What a detector says about itself.
@@ -47,6 +47,10 @@ pub struct Account {
     pub last_fault: Option<String>,
     /// Whether it was put aside, for a run or for all.
     pub quarantined: bool,
+    /// Rows that wait for it, if it has a thread of its own.
+    pub behind: u64,
+    /// Rows that were not given to it, because it could not keep up.
+    pub left_out: u64,
 }
 
 impl Account {
@@ -60,6 +64,8 @@ impl Account {
         self.faults += other.faults;
         self.last_fault = other.last_fault.or(self.last_fault.take());
         self.quarantined |= other.quarantined;
+        self.behind += other.behind;
+        self.left_out += other.left_out;
     }
 }
 
@@ -70,6 +76,8 @@ pub(super) struct Meter {
     rows: AtomicU64,
     nanos: AtomicU64,
     memory: AtomicUsize,
+    behind: AtomicU64,
+    left_out: AtomicU64,
 }
 
 impl Meter {
@@ -81,36 +89,84 @@ impl Meter {
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
         self.memory.fetch_max(memory, Ordering::Relaxed);
     }
+
+    /// Notes how many rows wait, and how many were left out so far.
+    pub(super) fn pace(&self, behind: u64, left_out: u64) {
+        self.behind.store(behind, Ordering::Relaxed);
+        self.left_out.store(left_out, Ordering::Relaxed);
+    }
+}
+
+/// Calls a guest, and counts the call, whatever comes of it.
+pub(super) fn metered<T>(
+    meters: &Meters,
+    number: usize,
+    rows: usize,
+    guest: &mut Box<dyn Guest>,
+    call: impl FnOnce(&mut dyn Guest) -> T,
+) -> T {
+    let begin = Instant::now();
+    let result = call(guest.as_mut());
+    if let Some(meter) = meters.of(number) {
+        meter.call(begin, rows, guest.memory());
+    }
+    result
 }
 
 /// The numbers of all detectors, in their order.
 #[derive(Debug, Clone)]
-pub(super) struct Meters(Arc<[(String, Identity, Meter)]>);
+pub(super) struct Meters(Arc<[Metered]>);
+
+#[derive(Debug)]
+struct Metered {
+    name: String,
+    identity: Mutex<Identity>,
+    meter: Meter,
+}
 
 impl Meters {
-    pub(super) fn new(detectors: &[Detector]) -> Self {
-        let meter = |detector: &Detector| {
-            let identity = detector.source.identity();
-            (detector.name.to_string(), identity, Meter::default())
+    pub(super) fn new(detectors: &[Arc<Detector>]) -> Self {
+        let metered = |detector: &Arc<Detector>| Metered {
+            name: detector.name.to_string(),
+            identity: Mutex::new(detector.source.identity()),
+            meter: Meter::default(),
         };
-        Self(detectors.iter().map(meter).collect())
+        Self(detectors.iter().map(metered).collect())
     }
 
     pub(super) fn of(&self, detector: usize) -> Option<&Meter> {
-        self.0.get(detector).map(|(_, _, meter)| meter)
+        self.0.get(detector).map(|it| &it.meter)
+    }
+
+    /// From now on it is this one; gives what it was.
+    pub(super) fn replace(&self, detector: usize, identity: Identity) -> Identity {
+        let replace = |it: &Metered| {
+            let mut now = it.identity.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *now, identity)
+        };
+        self.0.get(detector).map(replace).unwrap_or_default()
     }
 
     /// The accounts; of faults they know nothing.
     pub(super) fn accounts(&self) -> Vec<Account> {
-        let account = |(name, identity, meter): &(String, Identity, Meter)| Account {
-            name: name.clone(),
-            identity: identity.clone(),
-            calls: meter.calls.load(Ordering::Relaxed),
-            rows: meter.rows.load(Ordering::Relaxed),
-            nanos: meter.nanos.load(Ordering::Relaxed),
-            memory: meter.memory.load(Ordering::Relaxed),
+        let account = |it: &Metered| Account {
+            name: it.name.clone(),
+            identity: it.identity(),
+            calls: it.meter.calls.load(Ordering::Relaxed),
+            rows: it.meter.rows.load(Ordering::Relaxed),
+            nanos: it.meter.nanos.load(Ordering::Relaxed),
+            memory: it.meter.memory.load(Ordering::Relaxed),
+            behind: it.meter.behind.load(Ordering::Relaxed),
+            left_out: it.meter.left_out.load(Ordering::Relaxed),
             ..Account::default()
         };
         self.0.iter().map(account).collect()
+    }
+}
+
+impl Metered {
+    fn identity(&self) -> Identity {
+        let identity = self.identity.lock();
+        identity.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

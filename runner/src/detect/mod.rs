@@ -6,8 +6,12 @@
 //! every detector and the monitors of its runs. With one shard everything
 //! happens on the caller's thread; with more, each shard is a thread, and the
 //! result is the same.
+//!
+//! A detector of the user's own has a thread for itself, and live nobody waits
+//! for it: see [`Late`].
 
 mod account;
+mod aside;
 mod define;
 pub mod fault_file;
 mod guest;
@@ -18,22 +22,28 @@ mod supervise;
 #[cfg(test)]
 mod tests;
 mod ticks;
+mod wishes;
+mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use account::Meters;
 pub use account::{Account, Identity};
+use aside::Aside;
+pub use aside::Late;
 pub use guest::{Guest, GuestSource, Sandboxed};
-use shard::Shard;
+use shard::{New, Shard};
 pub use supervise::Budget;
+use ticks::Ticks;
+use worker::{Job, Worker};
 
 use crate::alert::Finding;
 use crate::decode::Interests;
+use crate::describe::Interest;
 use crate::record::{RunId, Segment};
 use crate::sandbox::Fault;
 
@@ -45,6 +55,34 @@ pub struct Detector {
     pub source: Box<dyn GuestSource>,
     /// A valid value for each of its parameters.
     pub parameters: Vec<(String, String)>,
+    /// It is the user's own: it gets a thread for itself.
+    pub own: bool,
+}
+
+/// A detector that is to take the place of the one with the same number.
+pub struct Replacement {
+    /// The number.
+    pub number: usize,
+    /// The detector.
+    pub detector: Detector,
+    /// What it wants to be told.
+    wishes: Vec<Interest>,
+}
+
+impl Replacement {
+    /// Starts an instance, checks that it accepts its parameters, and asks what
+    /// it wants to be told: takes as long as that takes.
+    ///
+    /// # Errors
+    /// When it does not start or refuses its parameters.
+    pub fn new(number: usize, detector: Detector, host: &str) -> Result<Self> {
+        let wishes = wishes::of(&detector, host)?;
+        Ok(Self {
+            number,
+            detector,
+            wishes,
+        })
+    }
 }
 
 /// Something a shard has to say about a run.
@@ -54,6 +92,12 @@ pub enum What {
     Found(Finding),
     /// A detector failed.
     Failed(Failure),
+    /// It cannot keep up: so many rows were not given to it so far.
+    Behind(u64),
+    /// It keeps up again; so many rows were not given to it in all.
+    CaughtUp(u64),
+    /// A run that had gone on without it has it again: it was replaced.
+    Back(Next),
 }
 
 /// A detector's failure, for the host's own alert.
@@ -114,9 +158,14 @@ pub struct Settings {
 /// All detectors at work.
 pub struct Detect {
     names: Vec<Arc<str>>,
+    wishes: Vec<Vec<Interest>>,
     interests: Arc<Interests>,
     meters: Meters,
     work: Work,
+    /// The user's own.
+    asides: Vec<Aside>,
+    live: bool,
+    late: Vec<Late>,
     /// Interests of unknown kinds, for the log: detector and kind.
     pub unknown_interests: Vec<(Arc<str>, String)>,
 }
@@ -129,18 +178,6 @@ enum Work {
     },
 }
 
-struct Worker {
-    jobs: Option<SyncSender<Job>>,
-    done: Receiver<Vec<Event>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-enum Job {
-    Segment(Arc<Segment>),
-    Tick(f64),
-    Finish(&'static str),
-}
-
 impl Detect {
     /// Starts an instance of every detector, checks that it accepts its
     /// parameters, and asks what it wants to be told.
@@ -149,28 +186,17 @@ impl Detect {
     /// When a detector does not start or refuses its parameters: then nothing
     /// starts, because the user is still there to read why.
     pub fn new(detectors: Vec<Detector>, settings: &Settings) -> Result<Self> {
-        let names: Vec<Arc<str>> = detectors
-            .iter()
-            .map(|detector| detector.name.clone())
-            .collect();
-        let detectors = Arc::new(detectors);
+        let detectors: Vec<Arc<Detector>> = detectors.into_iter().map(Arc::new).collect();
+        let names: Vec<Arc<str>> = detectors.iter().map(|it| it.name.clone()).collect();
         let meters = Meters::new(&detectors);
-        let wishes = shard::interests(&detectors, &settings.host)?;
-        let mut interests = Interests::default();
-        let mut unknown_interests = Vec::new();
-        for (number, wish) in wishes.iter().enumerate() {
-            let name = names[number].clone();
-            unknown_interests.extend(
-                interests
-                    .add(number, wish)
-                    .into_iter()
-                    .map(|kind| (name.clone(), kind)),
-            );
-        }
-        let interests = Arc::new(interests);
-        let shard = || {
+        let wishes = wishes::of_all(&detectors, &settings.host)?;
+        let (interests, unknown_interests) = wanted(&names, &wishes);
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            (0..detectors.len()).partition(|&number| detectors[number].own);
+        let shard = |members: Vec<usize>| {
             Shard::new(
                 detectors.clone(),
+                members,
                 settings.clone(),
                 interests.clone(),
                 meters.clone(),
@@ -178,21 +204,33 @@ impl Detect {
             )
         };
         let work = match settings.shards {
-            0 | 1 => Work::Inline(Box::new(shard()), None),
+            0 | 1 => Work::Inline(Box::new(shard(others)), None),
             shards => {
-                let workers = (0..shards).map(|number| Worker::start(shard(), number, shards));
+                let worker = |number| {
+                    let name = format!("detect-{number}");
+                    Worker::start(shard(others.clone()), name, number, shards)
+                };
                 Work::Threads {
-                    shards: workers.collect::<Result<_>>()?,
+                    shards: (0..shards).map(worker).collect::<Result<_>>()?,
                     segment: None,
                 }
             }
         };
+        let aside = |number: usize| {
+            let (shard, meters) = (shard(vec![number]), meters.clone());
+            Aside::start(number, &names[number], shard, meters, &wishes[number])
+        };
+        let asides = own.into_iter().map(aside).collect::<Result<_>>()?;
         Ok(Self {
             names,
             interests,
             meters,
             work,
+            asides,
+            live: settings.live,
+            late: Vec::new(),
             unknown_interests,
+            wishes,
         })
     }
 
@@ -200,6 +238,23 @@ impl Detect {
     #[must_use]
     pub fn name(&self, detector: usize) -> &Arc<str> {
         &self.names[detector]
+    }
+
+    /// The numbers of the user's own detectors.
+    pub fn own(&self) -> impl Iterator<Item = usize> {
+        self.asides.iter().map(Aside::number)
+    }
+
+    /// What a detector wants to be told.
+    #[must_use]
+    pub fn wishes(&self, detector: usize) -> &[Interest] {
+        self.wishes.get(detector).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether time passes while we wait.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.live
     }
 
     /// The names of all detectors, in order.
@@ -225,6 +280,12 @@ impl Detect {
     /// the next; [`Self::collect`] must be called before the next `submit`.
     pub fn submit(&mut self, segment: Segment) {
         let segment = Arc::new(segment);
+        for aside in &mut self.asides {
+            match self.live {
+                true => self.late.extend(aside.offer(&segment)),
+                false => aside.send(Job::Segment(segment.clone())),
+            }
+        }
         match &mut self.work {
             Work::Inline(shard, done) => {
                 let events = shard.segment(&segment, 0, 1);
@@ -243,7 +304,8 @@ impl Detect {
     }
 
     /// What was found in the segment submitted last, in the order of the input,
-    /// and the segment itself. `None` when nothing was submitted.
+    /// and the segment itself. `None` when nothing was submitted. Live, what own
+    /// detectors find comes later, by [`Self::late`].
     pub fn collect(&mut self) -> Option<(Arc<Segment>, Vec<Event>)> {
         let (segment, mut events) = match &mut self.work {
             Work::Inline(_, done) => done.take()?,
@@ -252,18 +314,70 @@ impl Detect {
                 (segment, gather(shards))
             }
         };
+        if !self.live {
+            events.extend(self.asides.iter_mut().flat_map(Aside::wait));
+        }
         sort(&mut events);
         Some((segment, events))
     }
 
-    /// Lets time pass: monitors that asked for ticks get those that are due.
-    pub fn tick(&mut self, now: f64) -> Vec<Event> {
-        self.everyone(|shard| shard.tick(now), || Job::Tick(now))
+    /// What own detectors have had to say since the last time, live.
+    pub fn late(&mut self) -> Vec<Late> {
+        for aside in self.asides.iter_mut().filter(|_| self.live) {
+            aside.poll(&mut self.late);
+        }
+        std::mem::take(&mut self.late)
     }
 
-    /// Ends every run.
+    /// Whether own detectors are at work, so that there may soon be something
+    /// new from [`Self::late`].
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.live && self.asides.iter().any(Aside::is_busy)
+    }
+
+    /// Puts another component in the place of an own detector, behind all that
+    /// was submitted so far. From now on [`Self::interests`] are other ones.
+    /// Live only; false if that detector cannot be replaced.
+    pub fn replace(&mut self, new: Replacement) -> bool {
+        let mut asides = self.asides.iter_mut();
+        let Some(aside) = asides.find(|it| self.live && it.number() == new.number) else {
+            return false;
+        };
+        self.wishes[new.number] = new.wishes;
+        (self.interests, self.unknown_interests) = wanted(&self.names, &self.wishes);
+        let wishes = &self.wishes[new.number];
+        let new = New {
+            detector: Arc::new(new.detector),
+            interests: self.interests.clone(),
+            ticks: Ticks::of(wishes),
+        };
+        aside.replace(new, wishes);
+        true
+    }
+
+    /// Lets time pass: monitors that asked for ticks get those that are due.
+    pub fn tick(&mut self, now: f64) -> Vec<Event> {
+        if self.live {
+            self.asides.iter_mut().for_each(|aside| aside.tick(now));
+        }
+        let mut events = self.everyone(|shard| shard.tick(now), || Job::Tick(now));
+        sort(&mut events);
+        events
+    }
+
+    /// Ends every run, and waits for everybody.
     pub fn finish(&mut self, outcome: &'static str) -> Vec<Event> {
-        self.everyone(|shard| shard.finish(outcome), || Job::Finish(outcome))
+        for aside in &mut self.asides {
+            aside.send(Job::Finish(outcome));
+        }
+        let mut events = self.everyone(|shard| shard.finish(outcome), || Job::Finish(outcome));
+        let until = Instant::now() + aside::PATIENCE;
+        for aside in &mut self.asides {
+            events.extend(aside.finish(until, &mut self.late));
+        }
+        sort(&mut events);
+        events
     }
 
     fn everyone(
@@ -271,7 +385,7 @@ impl Detect {
         inline: impl FnOnce(&mut Shard) -> Vec<Event>,
         job: impl Fn() -> Job,
     ) -> Vec<Event> {
-        let mut events = match &mut self.work {
+        match &mut self.work {
             Work::Inline(shard, _) => inline(shard),
             Work::Threads { shards, .. } => {
                 for shard in shards.iter() {
@@ -279,10 +393,22 @@ impl Detect {
                 }
                 gather(shards)
             }
-        };
-        sort(&mut events);
-        events
+        }
     }
+}
+
+/// What all detectors want, and what of it this host does not know.
+fn wanted(
+    names: &[Arc<str>],
+    wishes: &[Vec<Interest>],
+) -> (Arc<Interests>, Vec<(Arc<str>, String)>) {
+    let mut interests = Interests::default();
+    let mut unknown = Vec::new();
+    for (number, (name, wishes)) in names.iter().zip(wishes).enumerate() {
+        let kinds = interests.add(number, wishes).into_iter();
+        unknown.extend(kinds.map(|kind| (name.clone(), kind)));
+    }
+    (Arc::new(interests), unknown)
 }
 
 /// The order in which alerts go out does not depend on the number of shards.
@@ -294,52 +420,7 @@ fn sort(events: &mut [Event]) {
 fn gather(shards: &[Worker]) -> Vec<Event> {
     // A worker that died has nothing to say; its thread's panic is reported
     // by `Drop`, and the stream goes on without its runs.
-    shards
-        .iter()
-        .flat_map(|shard| shard.done.recv().unwrap_or_default())
-        .collect()
-}
-
-impl Worker {
-    fn start(mut shard: Shard, number: usize, of: usize) -> Result<Self> {
-        let (jobs, inbox) = sync_channel::<Job>(1);
-        let (outbox, done) = sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name(format!("detect-{number}"))
-            .spawn(move || {
-                for job in inbox {
-                    let events = match job {
-                        Job::Segment(segment) => shard.segment(&segment, number, of),
-                        Job::Tick(now) => shard.tick(now),
-                        Job::Finish(outcome) => shard.finish(outcome),
-                    };
-                    if outbox.send(events).is_err() {
-                        return;
-                    }
-                }
-            })
-            .context("cannot start a detector thread")?;
-        Ok(Self {
-            jobs: Some(jobs),
-            done,
-            thread: Some(thread),
-        })
-    }
-
-    fn send(&self, job: Job) {
-        if let Some(jobs) = &self.jobs {
-            // Fails only if the thread died; `gather` copes.
-            let _ = jobs.send(job);
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic has printed itself by now.
-            let _ = thread.join();
-        }
-    }
+    let done = |shard: &Worker| shard.done.recv().ok();
+    let done = shards.iter().filter_map(done);
+    done.flat_map(|done| done.events).collect()
 }

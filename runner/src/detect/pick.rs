@@ -19,13 +19,13 @@ pub(super) struct Scratch {
     picked: Vec<u32>,
 }
 
-/// Deals the values of a batch out to the detectors that asked for them, in one
-/// pass: looking through all of them for each detector costs more than most
+/// Deals the values of a batch out to those detectors of `members` that asked
+/// for them, in one pass: looking through all of them for each detector costs more than most
 /// detectors do.
-pub(super) fn deal(batch: &RunBatch, hands: &mut [Scratch]) {
+pub(super) fn deal(batch: &RunBatch, members: Mask, hands: &mut [Scratch]) {
     hands.iter_mut().for_each(Scratch::clear);
     for value in &batch.values {
-        let mut mask = value.mask;
+        let mut mask = value.mask & members;
         while mask != 0 {
             if let Some(hand) = hands.get_mut(mask.trailing_zeros() as usize) {
                 hand.indices.push(value.metric);

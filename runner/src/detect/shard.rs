@@ -2,14 +2,10 @@
 //! monitors of these runs.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
-
-use super::account::Meters;
+use super::account::{Meters, metered};
 use super::define::{define, wanted};
 use super::fault_file::{FaultFile, Known};
-use super::guest::Guest;
 use super::pick::{Scratch, deal};
 use super::slot::{Slot, Watched, facts};
 use super::supervise::Budget;
@@ -17,7 +13,7 @@ use super::ticks::Ticks;
 use super::{Detector, Event, Failure, Next, Settings, What};
 use crate::decode::Interests;
 use crate::describe::Interest;
-use crate::record::{Run, RunBatch, RunId, Segment, Word};
+use crate::record::{Mask, Run, RunBatch, RunId, Segment, Word};
 use crate::sandbox::Fault;
 use crate::sandbox::instance::RowFinding;
 
@@ -34,39 +30,38 @@ const MAX_TICKS: usize = 1000;
 const TOTAL_BUDGET: usize = 4;
 
 /// The end of a segment, for findings that belong to no row.
-const AT_END: u32 = u32::MAX;
+pub(super) const AT_END: u32 = u32::MAX;
 
-/// Opens a monitor of every detector for a run that does not exist and asks
-/// what it wants: wishes depend on the parameters, not on the run.
-pub(super) fn interests(detectors: &[Detector], host: &str) -> Result<Vec<Vec<Interest>>> {
-    let ask = |detector: &Detector| -> Result<Vec<Interest>> {
-        let mut guest = detector.source.start()?;
-        guest
-            .open(0, &facts("", "", host), &detector.parameters)?
-            .map_err(|refusal| anyhow!("it refuses its parameters: {refusal}"))?;
-        Ok(guest.interests(0)?)
-    };
-    detectors
-        .iter()
-        .map(|detector| ask(detector).with_context(|| format!("detector `{}`", detector.name)))
-        .collect()
+/// A detector that takes the place of another, and what the host needs to know
+/// of it.
+pub(super) struct New {
+    pub(super) detector: Arc<Detector>,
+    /// Of all detectors, with its own.
+    pub(super) interests: Arc<Interests>,
+    pub(super) ticks: Option<Ticks>,
 }
 
 pub(super) struct Shard {
-    detectors: Arc<Vec<Detector>>,
+    detectors: Vec<Arc<Detector>>,
+    /// The numbers of those that work here, and the same as bits.
+    members: Vec<usize>,
+    mask: Mask,
     slots: Vec<Slot>,
     settings: Settings,
     interests: Arc<Interests>,
     meters: Meters,
     /// Every run known so far.
     runs: Arc<Vec<Run>>,
+    /// The time that it is, as far as is known.
+    now: f64,
     /// By detector: its part of the batch.
     hands: Vec<Scratch>,
 }
 
 impl Shard {
     pub(super) fn new(
-        detectors: Arc<Vec<Detector>>,
+        detectors: Vec<Arc<Detector>>,
+        members: Vec<usize>,
         settings: Settings,
         interests: Arc<Interests>,
         meters: Meters,
@@ -78,11 +73,14 @@ impl Shard {
             .collect();
         Self {
             detectors,
+            mask: members.iter().fold(0, |mask, number| mask | 1 << number),
+            members,
             slots,
             settings,
             interests,
             meters,
             runs: Arc::default(),
+            now: f64::NAN,
             hands: wishes.iter().map(|_| Scratch::default()).collect(),
         }
     }
@@ -91,13 +89,14 @@ impl Shard {
     pub(super) fn segment(&mut self, segment: &Segment, shard: usize, of: usize) -> Vec<Event> {
         let mut events = Vec::new();
         self.runs = segment.runs.clone();
+        self.now = segment.now;
         for batch in &segment.batches {
             if batch.run as usize % of != shard {
                 continue;
             }
-            deal(batch, &mut self.hands);
-            for number in 0..self.slots.len() {
-                self.batch(number, segment, batch, &mut events);
+            deal(batch, self.mask, &mut self.hands);
+            for at in 0..self.members.len() {
+                self.batch(self.members[at], segment, batch, &mut events);
             }
         }
         for &(run, word) in &segment.words {
@@ -110,7 +109,8 @@ impl Shard {
 
     /// Whether rows of a run are to come concerns those who listen for silence.
     fn word(&mut self, run: RunId, word: Word, now: f64, events: &mut Vec<Event>) {
-        for number in 0..self.slots.len() {
+        for at in 0..self.members.len() {
+            let number = self.members[at];
             let Some(ticks) = self.slots[number].ticks.filter(|it| it.is_of_silence()) else {
                 continue;
             };
@@ -386,10 +386,28 @@ impl Shard {
         FaultFile::new(known, &columns, fault).write(folder)
     }
 
+    /// Puts another detector in the place of one. Its monitors are opened at
+    /// once, with the state that those before them had, unless they refuse it;
+    /// what went wrong before is forgotten.
+    pub(super) fn replace(&mut self, number: usize, new: &New) -> Vec<Event> {
+        let slot = &mut self.slots[number];
+        let open = slot.retire();
+        slot.ticks = new.ticks;
+        self.detectors[number] = new.detector.clone();
+        self.interests = new.interests.clone();
+        let mut events = Vec::new();
+        for run in open {
+            self.open(number, run, self.now, &mut events);
+        }
+        events
+    }
+
     /// Wakes the monitors whose tick is due at stream time `now`.
     pub(super) fn tick(&mut self, now: f64) -> Vec<Event> {
         let mut events = Vec::new();
-        for number in 0..self.slots.len() {
+        self.now = now;
+        for at in 0..self.members.len() {
+            let number = self.members[at];
             if self.slots[number].ticks.is_none() {
                 continue;
             }
@@ -431,7 +449,8 @@ impl Shard {
     /// Ends every run.
     pub(super) fn finish(&mut self, outcome: &str) -> Vec<Event> {
         let mut events = Vec::new();
-        for number in 0..self.slots.len() {
+        for at in 0..self.members.len() {
+            let number = self.members[at];
             let watched = self.slots[number].watched.iter();
             let alive = watched.filter(|(_, watched)| watched.lives());
             let mut runs: Vec<RunId> = alive.map(|(&run, _)| run).collect();
@@ -490,20 +509,4 @@ impl Shard {
             what,
         }));
     }
-}
-
-/// Calls a guest, and counts the call, whatever comes of it.
-fn metered<T>(
-    meters: &Meters,
-    number: usize,
-    rows: usize,
-    guest: &mut Box<dyn Guest>,
-    call: impl FnOnce(&mut dyn Guest) -> T,
-) -> T {
-    let begin = Instant::now();
-    let result = call(guest.as_mut());
-    if let Some(meter) = meters.of(number) {
-        meter.call(begin, rows, guest.memory());
-    }
-    result
 }

@@ -51,6 +51,8 @@ pub(super) struct Watched {
     pub(super) heard: Option<f64>,
     /// Closed because its run was idle: its state is in `saved`.
     idle: bool,
+    /// `saved` is of the detector that was here before.
+    inherited: bool,
     /// The slot's clock when it was last fed.
     used: u64,
 }
@@ -116,11 +118,16 @@ impl Slot {
             })));
         }
         self.open += 1;
-        if let Some(state) = &watched.saved
-            && guest.restore(id, state)?.is_err()
-        {
+        // What another one saved may be poison to it.
+        let inherited = std::mem::take(&mut watched.inherited);
+        let saved = match inherited {
+            true => watched.saved.take(),
+            false => watched.saved.clone(),
+        };
+        if let Some(state) = saved {
             // "Not mine": a cold start, and no second try.
-            watched.saved = None;
+            let accepted = guest.restore(id, &state)?.is_ok();
+            watched.saved = accepted.then_some(state);
         }
         watched.open = true;
         watched.idle = false;
@@ -164,6 +171,34 @@ impl Slot {
             watched.open = false;
         }
         self.open = self.open.saturating_sub(1);
+    }
+
+    /// Another detector is to take this place: ends the guest and keeps the state
+    /// of its monitors. What went wrong is forgotten. Gives the runs whose
+    /// monitors were open.
+    pub(super) fn retire(&mut self) -> Vec<RunId> {
+        let mut guest = self.guest.take();
+        let mut open = Vec::new();
+        for (&run, watched) in &mut self.watched {
+            if std::mem::take(&mut watched.open) {
+                open.push(run);
+                match guest.as_mut().map(|guest| guest.save(run)) {
+                    Some(Ok(state)) => watched.saved = state,
+                    // It is dead: what it saved last has to do.
+                    Some(Err(_)) => guest = None,
+                    None => {}
+                }
+                watched.idle = true;
+            }
+            watched.inherited = watched.saved.is_some();
+            watched.refused = false;
+            watched.record = Record::default();
+            (watched.rows, watched.calls) = (0, 0);
+        }
+        self.open = 0;
+        self.record = Record::default();
+        open.sort_unstable();
+        open
     }
 
     /// The guest is dead: its monitors are gone, and what was saved is not.

@@ -87,6 +87,7 @@ fn detect(shards: usize) -> Detect {
         name: name.into(),
         source: Box::new(Scripted { fails_at }),
         parameters: Vec::new(),
+        own: false,
     };
     let settings = Settings {
         shards,
@@ -99,7 +100,7 @@ fn detect(shards: usize) -> Detect {
 }
 
 /// Rows of two runs, each with these steps.
-fn segment(steps: std::ops::Range<i64>) -> Segment {
+pub(super) fn segment(steps: std::ops::Range<i64>) -> Segment {
     let run = |name: &str| Run {
         project: "p".into(),
         run: name.into(),

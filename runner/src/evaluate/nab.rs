@@ -82,7 +82,9 @@ fn one(text: &str, mut detect: Detect) -> Result<(String, usize)> {
         let (row, finding) = match (event.row, event.what) {
             (Some(row), What::Found(finding)) => (row as usize, finding),
             (_, What::Failed(failure)) => anyhow::bail!("{}", failure.fault.message),
-            (None, What::Found(_)) => continue,
+            (None, What::Found(_)) | (_, What::Behind(_) | What::CaughtUp(_) | What::Back(_)) => {
+                continue;
+            }
         };
         let score = finding.values.iter().find(|(name, _)| name == "score");
         if let (Some(slot), Some((_, score))) = (scores.get_mut(row), score) {

@@ -39,6 +39,10 @@ pub struct DetectorRow {
     pub last_fault: Option<String>,
     /// Whether it was put aside.
     pub quarantined: bool,
+    /// Rows that wait for it.
+    pub behind: i64,
+    /// Rows that were not given to it, because it could not keep up.
+    pub left_out: i64,
     /// When this was so.
     pub updated: Option<Time>,
 }
@@ -61,8 +65,10 @@ impl Ledger {
         self.write(Durability::Process, |tx| {
             let mut insert = tx.prepare_cached(
                 "INSERT OR REPLACE INTO detector (owner, name, version, digest, summary, project,
-                 run, calls, rows, nanos, memory, faults, last_fault, quarantined, updated)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 run, calls, rows, nanos, memory, faults, last_fault, quarantined, updated,
+                 behind, left_out)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                 ?17)",
             )?;
             for account in accounts {
                 insert.execute(params![
@@ -80,7 +86,9 @@ impl Ledger {
                     number(account.faults),
                     account.last_fault,
                     account.quarantined,
-                    now
+                    now,
+                    number(account.behind),
+                    number(account.left_out)
                 ])?;
             }
             Ok(())
@@ -97,7 +105,7 @@ impl Ledger {
         self.read(|connection| {
             let mut query = connection.prepare_cached(
                 "SELECT name, version, digest, summary, project, run, owner, calls, rows, nanos,
-                 memory, faults, last_fault, quarantined, updated FROM detector
+                 memory, faults, last_fault, quarantined, updated, behind, left_out FROM detector
                  ORDER BY updated DESC, owner, name LIMIT ?1",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -124,6 +132,8 @@ fn detector(row: &Row<'_>) -> rusqlite::Result<DetectorRow> {
         last_fault: row.get(12)?,
         quarantined: row.get(13)?,
         updated: row.get::<_, Option<i64>>(14)?.map(Time),
+        behind: row.get(15)?,
+        left_out: row.get(16)?,
     })
 }
 
@@ -137,6 +147,8 @@ mod tests {
             name: name.to_owned(),
             calls,
             nanos: 2_500_000,
+            behind: 40 * calls,
+            left_out: calls,
             ..Account::default()
         }
     }
@@ -159,6 +171,7 @@ mod tests {
             .collect();
         assert_eq!(short, [("w1", "a", 7), ("w2", "a", 3), ("w1", "b", 2)]);
         assert_eq!(rows[0].run.as_deref(), Some("q"));
+        assert_eq!((rows[0].behind, rows[0].left_out), (280, 7));
         assert_eq!((rows[0].time_ms, rows[2].run.clone()), (2.5, None));
         assert_eq!(ledger.detectors(1).unwrap().len(), 1);
     }

@@ -231,6 +231,11 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (project, run, token)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- Rows that wait for a detector, and those that were not given to it.
+    ALTER TABLE detector ADD COLUMN behind INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE detector ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Sets the connection up and brings the tables up to date.

@@ -43,7 +43,7 @@ fn an_empty_file_becomes_a_ledger_and_stays_one() {
     for _ in 0..2 {
         let ledger = Ledger::open(&path).unwrap();
         assert_eq!(number(&ledger, "SELECT count(*) FROM delivery"), 0);
-        assert_eq!(number(&ledger, "PRAGMA user_version"), 3);
+        assert_eq!(number(&ledger, "PRAGMA user_version"), 4);
         assert_eq!(text(&ledger, "PRAGMA journal_mode"), "wal");
         assert_eq!(number(&ledger, "PRAGMA foreign_keys"), 1);
         assert_eq!((ledger.path(), ledger.note()), (Some(&*path), None));
@@ -96,7 +96,7 @@ fn a_newer_ledger_is_not_touched() {
     let newer = Connection::open(&path).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
     drop(newer);
-    assert!(why(&path).contains("a newer runwatch (version 99, this one knows 3)"));
+    assert!(why(&path).contains("a newer runwatch (version 99, this one knows 4)"));
     assert!(why(&path).contains("--ledger"));
     let version: i64 = Connection::open(&path)
         .unwrap()

@@ -205,6 +205,10 @@ pub struct Detector {
     pub last_fault: Option<String>,
     /// Whether it was put aside, so that alerts may be missing.
     pub quarantined: bool,
+    /// Always 0: a review waits for everybody.
+    pub behind: u64,
+    /// Always 0.
+    pub left_out: u64,
     /// Always none.
     pub updated: Option<view::Time>,
 }
@@ -226,6 +230,8 @@ impl From<Account> for Detector {
             faults: account.faults,
             last_fault: account.last_fault,
             quarantined: account.quarantined,
+            behind: account.behind,
+            left_out: account.left_out,
             updated: None,
         }
     }

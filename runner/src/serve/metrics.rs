@@ -72,6 +72,8 @@ pub(super) struct Told {
     seconds: Counters,
     faults: Counters,
     memory: Gauges,
+    behind: Gauges,
+    rows_left_out: Counters,
 }
 
 impl Told {
@@ -109,6 +111,8 @@ impl Told {
                 add(&self.seconds, &labels, detector.time_ms / 1000.0);
                 add(&self.faults, &labels, detector.faults as f64);
                 set(&self.memory, &labels, detector.memory_bytes as f64);
+                set(&self.behind, &labels, detector.behind as f64);
+                add(&self.rows_left_out, &labels, detector.left_out as f64);
             }
         }
         Ok(())
@@ -160,6 +164,10 @@ impl Told {
         all.register("detector_faults", help, self.faults);
         let help = "The most memory that a detector had";
         all.register_with_unit("detector_memory", help, Unit::Bytes, self.memory);
+        let help = "Rows that wait for a detector that has a thread of its own";
+        all.register("detector_rows_behind", help, self.behind);
+        let help = "Rows that were not given to a detector because it could not keep up";
+        all.register("detector_rows_left_out", help, self.rows_left_out);
         all
     }
 }

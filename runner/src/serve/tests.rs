@@ -175,6 +175,8 @@ fn every_line_is_openmetrics() {
         nanos: 1_500_000_000,
         memory: 4096,
         faults: 2,
+        behind: 300,
+        left_out: 20,
         ..Account::default()
     };
     let owner = "host 1 2";
@@ -198,6 +200,9 @@ fn every_line_is_openmetrics() {
         of("runwatch_detector_memory_bytes", &detector),
         Some(4096.0)
     );
+    let behind = of("runwatch_detector_rows_behind", &detector);
+    let left_out = of("runwatch_detector_rows_left_out_total", &detector);
+    assert_eq!((behind, left_out), (Some(300.0), Some(20.0)));
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     assert_eq!(of("runwatch_build_info", &version), Some(1.0));
 }

@@ -174,6 +174,10 @@ export interface Detector {
   faults: number;
   last_fault: string | null;
   quarantined: boolean;
+  /** Rows that wait for it. */
+  behind: number;
+  /** Rows that were not given to it, because it could not keep up. */
+  left_out: number;
   updated: Instant | null;
 }
 

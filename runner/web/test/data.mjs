@@ -212,5 +212,7 @@ export const detectors = [
   faults,
   last_fault,
   quarantined: faults > 3,
+  behind: faults > 3 ? 120 : 0,
+  left_out: faults > 3 ? 4096 : 0,
   updated: time(7000),
 }));

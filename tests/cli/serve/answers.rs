@@ -67,7 +67,7 @@ fn each_answer_has_its_form() {
 
     let detectors = dashboard.get("/api/detectors");
     let detector = "name version digest summary project run calls rows time_ms memory_bytes faults \
-                    last_fault quarantined updated";
+                    last_fault quarantined behind left_out updated";
     let listed = detectors["detectors"].as_array().unwrap();
     assert_eq!(names(&listed[0]), words(detector));
     let found = listed.iter().find(|it| it["name"] == "non-finite").unwrap();

@@ -149,12 +149,20 @@ impl<'a> Watch<'a> {
 
     /// Watches the job to its end.
     fn run(&mut self, frames: &Receiver<Frame>) {
+        let mut quiet_from = Instant::now();
         while self.ending.is_none() {
-            match frames.recv_timeout(IDLE) {
-                Ok(frame) => self.take(frame, frames),
-                Err(RecvTimeoutError::Timeout) => self.rest(),
-                // The keeper was killed: how the job ended nobody knows.
-                Err(RecvTimeoutError::Disconnected) => break,
+            let left = IDLE.saturating_sub(quiet_from.elapsed());
+            match frames.recv_timeout(self.live.patience(left)) {
+                Err(RecvTimeoutError::Timeout) if quiet_from.elapsed() < IDLE => self.live.look(),
+                received => {
+                    match received {
+                        Ok(frame) => self.take(frame, frames),
+                        Err(RecvTimeoutError::Timeout) => self.rest(),
+                        // The keeper was killed: how the job ended nobody knows.
+                        Err(RecvTimeoutError::Disconnected) => break,
+                    }
+                    quiet_from = Instant::now();
+                }
             }
             self.tell_of_the_halt();
         }

@@ -2,6 +2,7 @@
 
 mod args;
 mod inputs;
+mod outlets;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,75 +12,28 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(super) use self::args::Args;
 use self::inputs::{Input, last_lines};
+pub(super) use self::outlets::{Before, Outlets};
 use super::act::Act;
-use super::delivery::{self, Delivering};
-use super::options::{self, Shown, host};
+use super::delivery;
+use super::options::host;
 use super::output::{count, say, summarize};
 use crate::alert::{Alert, Finding, Severity, State};
-use crate::config::Config;
 use crate::decode::{self, Decoder};
 use crate::deliver::owner;
 use crate::deliver::post::{Post, wall_clock};
-use crate::deliver::print::{Printer, Spooler};
+use crate::deliver::print::Spooler;
 use crate::exit::{Ending, Failure};
 use crate::judge::{HOST_DETECTOR, host_alert};
-use crate::ledger::history::{Caps, Recorder};
+use crate::ledger::history::Recorder;
 use crate::ledger::{Ledger, Muted};
 use crate::pipeline::{Pipeline, SEGMENT_ROWS};
 use crate::record::{Run, RunId, Segment, Text, Word};
 
-/// Where the alerts of a live watch go.
-pub(super) struct Outlets {
-    /// On this machine, at once.
-    pub(super) printers: Vec<Box<dyn Printer>>,
-    /// Through the ledger to the sinks; none if nothing is to be kept.
-    pub(super) post: Option<Post>,
-    /// How large the history in the ledger may grow; none: there is to be none.
-    pub(super) history: Option<Caps>,
-    /// How long all of them may take at the end.
-    pub(super) flush: Duration,
-    /// Which alerts of earlier watches of the same run are other alerts.
-    pub(super) before: Before,
-}
-
-impl Outlets {
-    /// The ways out that the configuration names. With `history` the metrics are
-    /// kept, unless it says otherwise.
-    pub(super) fn open(
-        shown: Shown,
-        delivering: &Delivering,
-        history: bool,
-        config: &Config,
-        before: Before,
-    ) -> Result<Self, Failure> {
-        let mut printers = Vec::new();
-        if let Some(form) = shown.form(config) {
-            printers.push(options::stderr_console(config, form));
-        }
-        printers.extend(options::alert_file(config)?);
-        Ok(Self {
-            printers,
-            post: Some(delivering.open(config)?),
-            history: (config.history.enable && history).then(|| options::caps(config)),
-            flush: config.delivery.flush,
-            before,
-        })
-    }
-}
-
-/// How a stream stands to what the ledger knows of its run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
-    /// It can be read again from its beginning, and then makes the same alerts.
-    Again,
-    /// It goes on if the run has not ended; else the run has begun anew.
-    Continued,
-    /// It has never been read before.
-    New,
-}
-
 /// Alerts that may wait for one printer.
 const WAITING: usize = 1024;
+
+/// How often own detectors that are at work are asked for what they found.
+const SOON: Duration = Duration::from_millis(20);
 
 /// How often the ledger is told what the detectors did, in milliseconds.
 const ACCOUNT: i64 = 5000;
@@ -113,6 +67,8 @@ pub(super) struct Live {
     /// When the ledger is told next what the detectors did, in milliseconds
     /// since 1970.
     account: i64,
+    /// Nothing but alerts is said.
+    quiet: bool,
 }
 
 impl Live {
@@ -141,6 +97,7 @@ impl Live {
             history,
             flush,
             before,
+            quiet,
         } = outlets;
         if let Some(post) = &post {
             pipeline.keep_muted();
@@ -181,6 +138,7 @@ impl Live {
             alerts: Vec::new(),
             fired: 0,
             account: 0,
+            quiet,
         })
     }
 
@@ -227,9 +185,35 @@ impl Live {
         self.send();
     }
 
+    /// How long to wait for input where that is usual: less while an own detector
+    /// is at work, whose alerts go out as soon as they are there. Then
+    /// [`Self::look`], and wait on.
+    pub(super) fn patience(&self, usual: Duration) -> Duration {
+        match self.pipeline.is_busy() {
+            true => usual.min(SOON),
+            false => usual,
+        }
+    }
+
+    /// Sends what own detectors have found by now.
+    pub(super) fn look(&mut self) {
+        self.pipeline.look(&mut self.alerts);
+        if !self.alerts.is_empty() {
+            self.send();
+        }
+    }
+
     fn process(&mut self) {
         if self.decoder.rows() > 0 {
             self.hand_over();
+        }
+        // Between segments: nothing is decoded for the detectors before.
+        if self.pipeline.renew() {
+            let interests = self.pipeline.interests();
+            self.decoder.ask(match self.recorder {
+                Some(_) => Arc::new((*interests).clone().with_history()),
+                None => interests,
+            });
         }
         self.send();
     }
@@ -274,6 +258,11 @@ impl Live {
     }
 
     fn send(&mut self) {
+        for note in self.pipeline.take_notes() {
+            if !self.quiet {
+                say(&format!("runwatch: {note}"));
+            }
+        }
         let mut alerts = std::mem::take(&mut self.alerts);
         if let Some(act) = &mut self.act {
             alerts = act.gather(alerts, &|| last_lines(&self.inputs), now());

@@ -92,6 +92,11 @@ function Faults({ detector }: { detector: Detector }) {
         {detector.faults === 0 ? <span class="quiet">none</span> : <span class="delivery waiting">{count(detector.faults)}</span>}{" "}
         {detector.quarantined && <span class="delivery bad">quarantined</span>}
       </span>
+      {(detector.behind > 0 || detector.left_out > 0) && (
+        <span class="note">
+          {count(detector.behind)} rows behind, {count(detector.left_out)} left out
+        </span>
+      )}
       {detector.last_fault && <span class="note">{detector.last_fault}</span>}
     </span>
   );
