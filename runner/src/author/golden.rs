@@ -7,6 +7,7 @@ use super::cases::Case;
 use super::observed::Cut;
 use super::play::{Log, Played, Way, play};
 use crate::config;
+use crate::exit::{Ending, Failure};
 use crate::sandbox::{Component, Fault};
 
 /// Random batches and restarts of each case: chance should have a chance.
@@ -113,7 +114,12 @@ pub fn try_case(component: &Component, case: &Case, terms: Terms) -> Result<Trie
         run: &case.name,
         bytes: &bytes,
     };
-    let play = |way| play(component, &parameters, &log, way);
+    let play = |way| {
+        play(component, &parameters, &log, way).map_err(|error| {
+            let error = error.context(format!("case `{}`", case.name));
+            Failure::new(Ending::Detector, error)
+        })
+    };
     let batch = play(Way::OneBatch)?;
     let mut tried = Tried::of(case, &batch);
     if tried.failed() {
@@ -140,6 +146,8 @@ pub fn try_case(component: &Component, case: &Case, terms: Terms) -> Result<Trie
     }
     tried.price(terms);
     match case.expected(&tried.alerts)? {
+        // What is in doubt is not worth keeping.
+        None if !tried.may_be_blessed() => {}
         None => tried.troubles.push(Trouble::Unknown),
         Some(expected) if expected != tried.alerts => {
             let changes = changes(&expected, &tried.alerts);
@@ -168,7 +176,9 @@ impl Tried {
         }
     }
 
-    fn failed(&self) -> bool {
+    /// Whether the detector failed in some way of playing.
+    #[must_use]
+    pub fn failed(&self) -> bool {
         let is_failure = |it: &Trouble| matches!(it, Trouble::Failed { .. });
         self.troubles.iter().any(is_failure)
     }

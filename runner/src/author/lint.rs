@@ -18,7 +18,8 @@ pub fn notes(description: &Description, tried: &[(&Case, &Tried)]) -> Vec<String
         .flat_map(|(_, tried)| tried.keys.iter().map(String::as_str))
         .collect();
     let mut notes = changing_keys(&keys);
-    if keys.is_empty() && !tried.is_empty() {
+    let failed = tried.iter().any(|(_, tried)| tried.failed());
+    if keys.is_empty() && !tried.is_empty() && !failed {
         notes.push("no case makes it fire: a detector that finds nothing passes them all".into());
     }
     for (case, tried) in tried {

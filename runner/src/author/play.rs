@@ -110,10 +110,14 @@ pub struct Played {
 }
 
 impl Played {
-    /// Units of fuel per point, rounded down.
+    /// Units of fuel per point, rounded down; per row if the detector was shown
+    /// rows and no points.
     #[must_use]
     pub fn price(&self) -> u64 {
-        self.seen.fuel / self.seen.points.max(1)
+        let Seen {
+            fuel, points, rows, ..
+        } = self.seen;
+        fuel / if points == 0 { rows } else { points }.max(1)
     }
 }
 

@@ -115,6 +115,7 @@ fn a_detector_that_depends_on_batches_is_caught() {
     says(&output, "in 40 rows");
     says(&output, "in 1 rows");
     // What depends on chance is never written down.
+    says(&output, "nothing is written for high: ");
     assert!(
         !output
             .folder
@@ -228,4 +229,11 @@ fn a_parameter_that_does_not_exist_is_refused() {
     let output = output.code(exit::USAGE).run();
     assert!(output.stderr.contains("doos"), "{}", output.stderr);
     assert!(output.stderr.contains("config.toml:1"), "{}", output.stderr);
+}
+
+#[test]
+fn a_detector_that_does_not_start_is_no_failed_test() {
+    let output = hostile("", "refuse").code(exit::DETECTOR).run();
+    let error = "error: case `high`: the detector `hostile` does not start: ";
+    assert!(output.stderr.starts_with(error), "{}", output.stderr);
 }

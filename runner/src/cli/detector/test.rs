@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 use serde_json::{Map, Value};
 
 use super::subject::Subject;
-use crate::author::cases::Case;
+use crate::author::cases::{self, Case};
 use crate::author::golden::{Change, Disagreement, Terms, Tried, Trouble, changes, try_case};
 use crate::author::lint;
 use crate::author::play::Way;
@@ -16,6 +16,7 @@ use crate::cli::Outcome;
 use crate::cli::output::{count, grouped, print, say};
 use crate::cli::table::{Column, Table};
 use crate::deliver::text::clean_line;
+use crate::describe::Description;
 use crate::exit::{Ending, Failure};
 
 /// Play the golden cases of a detector, and compare
@@ -61,20 +62,13 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     let component = subject.metered(&bytes)?;
     if cases.is_empty() {
-        say(&format!(
-            "runwatch: `{}` has no cases",
-            subject.folder.join("tests").display()
-        ));
-        say(
-            "hint: write what a job prints into tests/first/input.log, then \
-             `runwatch detector test --bless` writes what the detector finds in it beside it",
-        );
+        say_no_cases(args, &subject);
         return Ok(Ending::Fine);
     }
-    let limit = subject.project.as_ref();
+    let project = subject.project.as_ref();
     let terms = Terms {
         seed: args.seed,
-        max_fuel_per_point: limit.and_then(|it| it.tests.max_fuel_per_point),
+        max_fuel_per_point: project.and_then(|it| it.tests.max_fuel_per_point),
     };
     let mut tried = Vec::new();
     for case in &cases {
@@ -87,34 +81,51 @@ pub(super) fn run(args: &Args) -> Outcome {
         tried.push((case, result));
     }
     print(&table(&tried));
-    let failed = tried.iter().filter(|(_, it)| !it.troubles.is_empty());
-    for (case, tried) in failed.clone() {
-        for trouble in &tried.troubles {
-            print(&told(case, trouble, args));
-        }
+    let troubles = tried
+        .iter()
+        .flat_map(|(case, it)| it.troubles.iter().map(move |trouble| (*case, trouble)));
+    for (case, trouble) in troubles {
+        print(&told(case, trouble, args));
     }
-    let borrowed: Vec<(&Case, &Tried)> = tried.iter().map(|(case, it)| (*case, it)).collect();
-    let of_one = args.case.is_some();
-    for note in lint::notes(&component.description, &borrowed) {
-        // One case alone need not set every parameter.
-        if !of_one {
-            print(&format!("note: {}\n", clean_line(&note)));
-        }
+    for note in notes(&component.description, &tried, args) {
+        print(&format!("note: {}\n", clean_line(&note)));
+    }
+    print(&summary(&tried, terms));
+    let failed = tried.iter().any(|(_, it)| !it.troubles.is_empty());
+    Ok(if failed { Ending::Alerts } else { Ending::Fine })
+}
+
+fn say_no_cases(args: &Args, subject: &Subject) {
+    let folder = subject.folder.join(cases::FOLDER);
+    say(&format!("runwatch: `{}` has no cases", folder.display()));
+    say(&format!(
+        "hint: write what a job prints into {}; `{} --bless` then writes beside it what the \
+         detector finds in it",
+        folder.join("first").join("input.log").display(),
+        args.command()
+    ));
+}
+
+fn notes(description: &Description, tried: &[(&Case, Tried)], args: &Args) -> Vec<String> {
+    let mut notes = Vec::new();
+    // One case alone need not set every parameter.
+    if args.case.is_none() {
+        let tried: Vec<(&Case, &Tried)> = tried.iter().map(|(case, it)| (*case, it)).collect();
+        notes = lint::notes(description, &tried);
     }
     if tried.iter().any(|(_, it)| it.stateless) {
-        print("note: the detector keeps no state, so that it was not saved and restored\n");
+        notes.push("the detector keeps no state, so that it was not saved and restored".into());
     }
-    let failed = failed.count();
-    print(&summary(&tried, failed, terms));
-    Ok(match failed {
-        0 => Ending::Fine,
-        _ => Ending::Alerts,
-    })
+    notes
 }
 
 /// Writes down what came out, and says what that changes.
 fn bless(case: &Case, tried: &mut Tried) -> Result<(), Failure> {
     if !tried.may_be_blessed() {
+        print(&format!(
+            "nothing is written for {}: what it finds is in doubt\n",
+            case.name
+        ));
         return Ok(());
     }
     let is_golden = |it: &Trouble| matches!(it, Trouble::Unknown | Trouble::Differs(_));
@@ -160,7 +171,11 @@ fn table(tried: &[(&Case, Tried)]) -> String {
             tried.alerts.len().to_string(),
             grouped(tried.points),
             grouped(batch),
-            grouped(rows),
+            if rows == 0 {
+                "-".to_owned()
+            } else {
+                grouped(rows)
+            },
             mebibytes(tried.memory),
         ]);
     }
@@ -283,7 +298,8 @@ fn comparison(changes: &[Change]) -> String {
     text
 }
 
-fn summary(tried: &[(&Case, Tried)], failed: usize, terms: Terms) -> String {
+fn summary(tried: &[(&Case, Tried)], terms: Terms) -> String {
+    let failed = tried.iter().filter(|(_, it)| !it.troubles.is_empty());
     let dearest = tried.iter().map(|(_, it)| it.fuel.0.max(it.fuel.1)).max();
     let memory = tried.iter().map(|(_, it)| it.memory).max();
     let limit = match terms.max_fuel_per_point {
@@ -293,7 +309,7 @@ fn summary(tried: &[(&Case, Tried)], failed: usize, terms: Terms) -> String {
     format!(
         "{}, {} failed; {} units of fuel per point{limit}; {} of memory\n",
         count(tried.len() as u64, "case", "cases"),
-        failed,
+        failed.count(),
         grouped(dearest.unwrap_or_default()),
         mebibytes(memory.unwrap_or_default())
     )
