@@ -1,11 +1,14 @@
 //! What a command for authors is about: a project or a component file.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 
+use super::build::open;
+use crate::author::build::build;
 use crate::author::project::{self, Project};
+use crate::author::sources::is_stale;
+use crate::cli::output::say;
 use crate::exit::{Ending, Failure};
 use crate::load::Loader;
 use crate::sandbox::{Component, Limits};
@@ -21,12 +24,17 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// The project in a folder, which must have been built, or a component file.
+    /// The project in a folder, built if any source is newer than its component,
+    /// or a component file.
     pub(super) fn of(what: &Path) -> Result<Self, Failure> {
         let usage = |error| Failure::new(Ending::Usage, error);
         if what.is_dir() {
-            let project = Project::open(what).map_err(usage)?;
-            check_built(&project)?;
+            let project = open(what)?;
+            if is_stale(&project) {
+                let loader =
+                    Loader::new().map_err(|error| Failure::new(Ending::Detector, error))?;
+                build(&project, &loader, &mut |line| say(line))?;
+            }
             return Ok(Self {
                 component: project.component(),
                 folder: project.folder.clone(),
@@ -62,49 +70,4 @@ impl Subject {
             .with_context(|| format!("`{}`", self.component.display()))
             .map_err(failed)
     }
-}
-
-/// Refuses a project whose component is missing or older than its sources.
-fn check_built(project: &Project) -> Result<(), Failure> {
-    let component = project.component();
-    let modified = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
-    let problem = match modified(&component) {
-        None => format!("there is no `{}` yet", component.display()),
-        Some(built) => match newest(project).filter(|(_, at)| *at > built) {
-            None => return Ok(()),
-            Some((path, _)) => format!(
-                "`{}` is older than `{}`",
-                component.display(),
-                path.display()
-            ),
-        },
-    };
-    let folder = project.folder.display();
-    Err(Failure::new(Ending::Detector, anyhow!(problem))
-        .hint(format!("build it with `runwatch detector build {folder}`")))
-}
-
-/// The source that was changed last.
-fn newest(project: &Project) -> Option<(PathBuf, SystemTime)> {
-    const NO_SOURCES: [&str; 5] = ["tests", "target", "bindings", "node_modules", "__pycache__"];
-    let is_source = |entry: &walkdir::DirEntry| {
-        let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !(name.starts_with('.') || NO_SOURCES.contains(&name.as_ref()))
-    };
-    const ENDS: [&str; 8] = ["rs", "toml", "py", "js", "mjs", "c", "h", "wit"];
-    let is_code = |path: &Path| {
-        let settings = path.file_name().is_some_and(|name| name == "runwatch.toml");
-        let end = path.extension().unwrap_or_default().to_string_lossy();
-        !settings && ENDS.contains(&end.as_ref())
-    };
-    walkdir::WalkDir::new(&project.folder)
-        .into_iter()
-        .filter_entry(is_source)
-        .flatten()
-        .filter(|entry| entry.file_type().is_file() && is_code(entry.path()))
-        .filter_map(|entry| {
-            let at = entry.metadata().ok()?.modified().ok()?;
-            Some((entry.into_path(), at))
-        })
-        .max_by_key(|(_, at)| *at)
 }
