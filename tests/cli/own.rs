@@ -109,6 +109,7 @@ fn a_changed_file_takes_over_with_the_state_and_one_that_is_broken_does_not() {
 #[test]
 fn another_that_asks_for_other_things_gets_them() {
     let mut session = copied("--plain --no-history", "clip-fraction", "").start();
+    session.await_stderr("watching with");
     session.write("{\"step\": 1, \"loss\": 2.5, \"speed\": 11}\n");
     session.file("mine.wasm", fixture::hostile_bytes());
     session.await_stderr("was replaced");
