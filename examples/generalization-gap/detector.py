@@ -8,6 +8,27 @@ import builtins
 import sys
 import time
 
+
+class _Clock:
+    """Stream time, in seconds since 1970: the last that a row or tick had."""
+
+    now = 0.0
+
+    @classmethod
+    def read(cls):
+        return cls.now
+
+    @classmethod
+    def read_ns(cls):
+        return int(cls.now * 1e9)
+
+
+# The real clocks do not exist in there. Replaced before the rule is imported,
+# which may have names of its own for them.
+for _name in ("time", "monotonic", "perf_counter"):
+    setattr(time, _name, _Clock.read)
+    setattr(time, _name + "_ns", _Clock.read_ns)
+
 import app
 from componentize_py_types import Err
 from runwatch_detector import Batch, Parameter, Refused, Series
@@ -67,20 +88,6 @@ OUTPUT = _Log("info")
 ERRORS = _Log("warn")
 
 
-class _Clock:
-    """Stream time, in seconds since 1970: the last that a row or tick had."""
-
-    now = 0.0
-
-    @classmethod
-    def read(cls):
-        return cls.now
-
-    @classmethod
-    def read_ns(cls):
-        return int(cls.now * 1e9)
-
-
 class _NoFiles:
     """Python looks for modules in files, and there are none."""
 
@@ -103,9 +110,6 @@ def _begin():
     if sys.stdout is OUTPUT:
         return
     sys.stdout, sys.stderr = OUTPUT, ERRORS
-    for name in ("time", "monotonic", "perf_counter"):
-        setattr(time, name, _Clock.read)
-        setattr(time, name + "_ns", _Clock.read_ns)
     builtins.open = _no_open
     from_files = [it for it in sys.meta_path if getattr(it, "__name__", "") == "PathFinder"]
     sys.meta_path[:] = [it for it in sys.meta_path if it not in from_files] + [_NoFiles]

@@ -62,7 +62,7 @@ pub(crate) fn build(rule: &Rule, open: bool) -> Option<PathBuf> {
     let _turn = ONE_BUILDS.lock();
     for tool in rule.language.tools(None) {
         if let Err(why) = tool.found {
-            println!("skipped: {} for {}: {why}", tool.name, rule.name);
+            eprintln!("skipped: {} for {}: {why}", tool.name, rule.name);
             return None;
         }
     }

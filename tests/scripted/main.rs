@@ -5,6 +5,8 @@
 //! componentize-py and componentize-qjs; where these are not, a test says
 //! `skipped` and passes.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 mod examples;
 mod fixture;
 

@@ -9,7 +9,7 @@ import os
 import random
 import socket
 import sys
-import time
+from time import time
 
 from runwatch_detector import Detector, Finding, Interest, Parameter, Refused
 
@@ -103,7 +103,7 @@ class Hostile(Detector):
                 print("and all", flush=True)
                 raise RuntimeError
             case "look-around":
-                seen = f"time {time.time()}, dice {random.random()}"
+                seen = f"time {time()}, dice {random.random()}"
                 yield Finding.warning(
                     "seen", point.row, title="Seen", message=seen, recommendation="Look at it."
                 )

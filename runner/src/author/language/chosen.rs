@@ -40,16 +40,14 @@ pub(super) fn program(
 }
 
 impl Program {
-    /// Where it is; the error says what is missing.
-    pub(super) fn found(&self) -> Result<String, String> {
-        let found = self.at.as_ref().map(|path| path.display().to_string());
-        found.ok_or_else(|| "neither in the project's folder nor in PATH".to_owned())
-    }
-
-    /// Its version and where it is; the error says what is missing.
-    pub(super) fn version(&self) -> Result<String, String> {
-        let path = self.found()?;
-        let version = programs::version(&[&path, "--version"])?;
-        Ok(format!("{version}, {path}"))
+    /// Where it is, if it answers a question such as `--version`; the error says
+    /// what is missing.
+    pub(super) fn answers(&self, question: &str) -> Result<String, String> {
+        let Some(path) = &self.at else {
+            return Err("neither in the project's folder nor in PATH".to_owned());
+        };
+        let path = path.display().to_string();
+        let first = programs::version(&[&path, question])?;
+        Ok(format!("{path}: {first}"))
     }
 }

@@ -33,27 +33,29 @@ pub(super) fn templates() -> Vec<Template> {
 }
 
 pub(super) fn tools(project: Option<&Project>) -> Vec<Tool> {
-    let node = "apt-get install nodejs npm, or see https://nodejs.org (version 18 or newer)";
+    let componentize = Tool {
+        name: "componentize-qjs",
+        purpose: "makes the component",
+        // It has no `--version`.
+        found: componentizer(project).answers("--help"),
+        // The version stands in `package.json`.
+        install: "npm install".to_owned(),
+    };
+    let part = |name, purpose| Tool {
+        name,
+        purpose,
+        found: programs::version(&[name, "--version"]),
+        install: "apt-get install nodejs npm, or see https://nodejs.org (version 18 or newer)"
+            .to_owned(),
+    };
+    // What only installs or runs it is not asked for once it runs.
+    if componentize.found.is_ok() {
+        return vec![componentize];
+    }
     vec![
-        Tool {
-            name: "node",
-            purpose: "runs componentize-qjs",
-            found: programs::version(&["node", "--version"]),
-            install: node.to_owned(),
-        },
-        Tool {
-            name: "npm",
-            purpose: "installs componentize-qjs",
-            found: programs::version(&["npm", "--version"]),
-            install: node.to_owned(),
-        },
-        Tool {
-            name: "componentize-qjs",
-            purpose: "makes the component",
-            found: componentizer(project).found(),
-            // The version stands in `package.json`.
-            install: "npm install".to_owned(),
-        },
+        part("node", "runs componentize-qjs"),
+        part("npm", "installs componentize-qjs"),
+        componentize,
     ]
 }
 

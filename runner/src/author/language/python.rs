@@ -29,23 +29,25 @@ pub(super) fn templates() -> Vec<Template> {
 }
 
 pub(super) fn tools(project: Option<&Project>) -> Vec<Tool> {
-    vec![
-        Tool {
-            name: "python3",
-            purpose: "installs componentize-py",
-            found: programs::version(&["python3", "--version"]),
-            install: "apt-get install python3 python3-venv, or see https://www.python.org"
-                .to_owned(),
-        },
-        Tool {
-            name: "componentize-py",
-            purpose: "makes the component",
-            found: componentizer(project).version(),
-            install: format!(
-                "python3 -m venv .venv && .venv/bin/pip install componentize-py=={VERSION}"
-            ),
-        },
-    ]
+    let componentize = Tool {
+        name: "componentize-py",
+        purpose: "makes the component",
+        found: componentizer(project).answers("--version"),
+        install: format!(
+            "python3 -m venv .venv && .venv/bin/pip install componentize-py=={VERSION}"
+        ),
+    };
+    let python = Tool {
+        name: "python3",
+        purpose: "installs componentize-py",
+        found: programs::version(&["python3", "--version"]),
+        install: "apt-get install python3 python3-venv, or see https://www.python.org".to_owned(),
+    };
+    // What only installs it is not asked for once it is there.
+    if componentize.found.is_ok() {
+        return vec![componentize];
+    }
+    vec![python, componentize]
 }
 
 pub(super) fn steps(project: &Project) -> Vec<Step> {
