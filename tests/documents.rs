@@ -222,58 +222,24 @@ fn the_integrations_are_quoted() {
     }
 }
 
-/// Does what `docs/writing-detectors.md` tells its reader to do.
+/// The rules that a new project begins with are shown as they are.
 #[test]
-fn the_walk_through_for_detector_authors_works() {
-    let name = "docs/writing-detectors.md";
-    let text = document(name);
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let at = |file: &str| folder.path().join(file);
-    let root = root().canonicalize().expect("the project's folder");
-    let manifest = block(&text, "toml").replace("../runwatch", &root.to_string_lossy());
-    fs::create_dir(at("src")).expect("a folder");
-    fs::write(at("Cargo.toml"), manifest).expect("a file");
-    fs::write(at("src/lib.rs"), block(&text, "rust")).expect("a file");
-    fs::write(at("run.log"), block(&text, "json")).expect("a file");
-    // The versions that the build of the built-in detectors has fetched.
-    fs::copy(root.join("detectors/Cargo.lock"), at("Cargo.lock")).expect("a lock file");
-
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("detectors");
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--offline",
-            "--release",
-            "--target",
-            "wasm32-wasip2",
-        ])
-        .arg("--target-dir")
-        .arg(&target)
-        .current_dir(folder.path())
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTC_WRAPPER")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER")
-        .env_remove("CARGO_BUILD_TARGET")
-        .status()
-        .expect("cargo starts");
-    assert!(built.success(), "the example of {name} does not build");
-
-    let component = target.join("wasm32-wasip2/release/eval_rising.wasm");
-    printed(
-        runwatch()
-            .args(["detector", "inspect"])
-            .arg(&component)
-            .current_dir(folder.path()),
-    );
-    let shown = printed(
-        runwatch()
-            .args(["review", "--quiet", "run.log", "--detector"])
-            .arg(&component)
-            .current_dir(folder.path()),
-    );
-    generated(name, "eval-rising", &format!("```text\n{shown}```\n"));
+fn the_rules_of_new_projects_are_quoted() {
+    use runwatch::author::language::Language;
+    for (language, path, fence) in [
+        (Language::Python, "app.py", "python"),
+        (Language::Rust, "src/lib.rs", "rust,ignore"),
+    ] {
+        let templates = language.templates();
+        let rule = templates.iter().find(|template| template.path == path);
+        let rule = rule.expect("the rule is a template").text;
+        let rule = rule.replace("{{name}}", "eval-stuck");
+        generated(
+            "docs/writing-detectors.md",
+            &format!("rule {}", language.name()),
+            &format!("```{fence}\n{rule}```\n"),
+        );
+    }
 }
 
 /// `.ci/run` begins with what the README tells its reader to begin with.

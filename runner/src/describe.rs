@@ -332,10 +332,10 @@ mod tests {
         );
         refused(
             vec![ParameterSpec {
-                name: "path".into(),
+                name: "source".into(),
                 ..fine()
             }],
-            "`path` is runwatch's own setting and cannot be a parameter",
+            "`source` is runwatch's own setting and cannot be a parameter",
         );
         refused(
             vec![ParameterSpec {

@@ -202,7 +202,12 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn parameters(path: &Path) -> Result<Vec<Given>> {
+/// The parameters in a case's `config.toml`, unchecked; none if there is no such
+/// file.
+///
+/// # Errors
+/// When it cannot be read, or is not made of `key = value`.
+pub fn parameters(path: &Path) -> Result<Vec<Given>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(parameters_in(&path.display().to_string(), &text)?),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -10,7 +10,6 @@
 //! - [`build`]: from source to a component that has proved it runs.
 //! - [`explain`]: what to do about errors that tools are known for.
 //! - [`sources`]: whether anything has changed.
-//! - [`compare`]: the alerts of a log, and what changed in them.
 //! - [`observed`]: a detector that is watched while it works.
 //! - [`play`]: a log played through one detector, in calls of a chosen size.
 //! - [`cases`]: the golden cases of a project.
@@ -22,7 +21,6 @@
 pub mod bench;
 pub mod build;
 pub mod cases;
-pub mod compare;
 pub mod contract;
 pub mod create;
 pub mod explain;

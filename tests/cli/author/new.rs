@@ -14,8 +14,11 @@ fn a_project_is_written_and_the_next_commands_are_named() {
                .gitignore\n  \
                wit/detector.wit\n  \
                tests/rising/input.log\n  \
+               tests/rising/expected.jsonl\n  \
                tests/healthy/input.log\n  \
+               tests/healthy/expected.jsonl\n  \
                tests/parameters/input.log\n  \
+               tests/parameters/expected.jsonl\n  \
                tests/parameters/config.toml\n  \
                detector.c\n  \
                runwatch.h\n\

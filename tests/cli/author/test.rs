@@ -186,15 +186,19 @@ fn the_cost_of_a_point_has_a_ceiling() {
 }
 
 #[test]
-fn a_project_that_is_not_built_says_what_to_do() {
+fn a_project_that_is_not_built_is_built() {
     let manifest = "name = \"mine\"\nlanguage = \"rust\"\ncontract = \"0.1.0\"\n";
-    let error =
-        "error: there is no `./mine.wasm` yet\nhint: build it with `runwatch detector build .`\n";
-    Test::new("detector test")
+    let output = Test::new("detector test")
+        .env("PATH", "")
         .file("detector.toml", manifest)
         .code(exit::DETECTOR)
-        .stderr(error)
+        .any_stderr()
         .run();
+    assert!(
+        output.stderr.starts_with("error: `cargo` is missing"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]

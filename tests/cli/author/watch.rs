@@ -105,10 +105,10 @@ fn a_log_of_ones_own_is_played_and_a_fault_is_told() {
     let output = play(&log).run();
     let text = output.text();
     assert!(
-        text.contains("own.log: 0 alerts, 1 fault\n  FAULT\n"),
+        text.contains("own.log: 0 alerts, 1 fault\n  FAULT panic in observe"),
         "{text}"
     );
-    assert!(text.contains("It said: error: seven!"), "{text}");
+    assert!(text.contains("\n    error: seven!\n"), "{text}");
 
     let missing = play(&log.with_file_name("missing.log"));
     let output = missing.code(5).any_stderr().run();

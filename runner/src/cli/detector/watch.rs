@@ -10,15 +10,19 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 
 use super::build::open;
+use crate::alert::{Alert, State};
 use crate::author::build::build;
-use crate::author::compare::{changes, line, parameters, replay};
+use crate::author::cases::parameters;
+use crate::author::golden::{Change, changes};
+use crate::author::play::{Log, Way, play};
 use crate::author::project::Project;
 use crate::author::sources::snapshot;
 use crate::cli::Outcome;
 use crate::cli::follow::interrupts;
 use crate::cli::output::{count, grouped, print};
+use crate::config::resolve;
+use crate::deliver::text::clean_line;
 use crate::exit::{Ending, Failure};
-use crate::judge::HOST_DETECTOR;
 use crate::load::Loader;
 use crate::sandbox::Component;
 
@@ -145,15 +149,20 @@ impl Rounds<'_> {
         let before = self.before.get(log);
         let told = changes(before.unwrap_or(&played.lines), &played.lines);
         let name = log.strip_prefix(&project.folder).unwrap_or(log).display();
-        let changed = told.iter().filter(|(sign, _)| *sign != ' ').count() as u64;
+        let is_news = |change: &&Change| !matches!(change, Change::Same(_));
+        let changed = told.iter().filter(is_news).count() as u64;
         let note = match (before, changed) {
             (None, _) => String::new(),
             (Some(_), 0) => ", as before".to_owned(),
             (Some(_), _) => format!(", {}", count(changed, "change", "changes")),
         };
         print(&format!("\n{name}: {}{note}\n", played.counts()));
-        for (sign, line) in told {
-            print(&format!("{sign} {line}\n"));
+        for change in told {
+            print(&match change {
+                Change::Same(line) => format!("  {line}\n"),
+                Change::Missing(line) => format!("- {line}\n"),
+                Change::Extra(line) => format!("+ {line}\n"),
+            });
         }
         self.before.insert(log.to_owned(), played.lines);
         Ok(())
@@ -174,17 +183,24 @@ impl Played {
         let bytes =
             std::fs::read(log).with_context(|| format!("cannot read `{}`", log.display()))?;
         let given = parameters(&log.with_file_name("config.toml"))?;
-        let mut played = Self::default();
-        for alert in replay(component, &given, &log.to_string_lossy(), &bytes)? {
-            if alert.detector == HOST_DETECTOR {
-                played.faults += 1;
-                played.lines.push("FAULT".to_owned());
-                let lines = alert.message.lines().map(|line| format!("  {line}"));
-                played.lines.extend(lines);
-            } else {
-                played.alerts += 1;
-                played.lines.push(line(&alert));
-            }
+        let given = resolve(&component.description, &given)?;
+        let log = Log {
+            input: &log.to_string_lossy(),
+            run: "run",
+            bytes: &bytes,
+        };
+        let found = play(component, &given, &log, Way::OneBatch)?;
+        let mut played = Self {
+            alerts: found.alerts.len() as u64,
+            lines: found.alerts.iter().map(line).collect(),
+            ..Self::default()
+        };
+        if let Some(fault) = found.seen.fault {
+            played.faults = 1;
+            played.lines.push(format!("FAULT {fault}"));
+            let said = fault.output.iter().map(|line| format!("  {line}"));
+            let frames = fault.frames.iter().map(|frame| format!("  in {frame}"));
+            played.lines.extend(said.chain(frames));
         }
         Ok(played)
     }
@@ -209,4 +225,18 @@ fn cases(project: &Project) -> Vec<PathBuf> {
         .collect();
     logs.sort();
     logs
+}
+
+/// An alert in one line.
+fn line(alert: &Alert) -> String {
+    let what = match alert.state {
+        State::Firing => alert.severity.name(),
+        State::Resolved => "resolved",
+    };
+    let step = alert
+        .step
+        .map_or(String::new(), |step| format!("step {step} · "));
+    let key = &alert.key;
+    let text = format!("{what:<8} {step}{key}: {}. {}", alert.title, alert.message);
+    clean_line(&text).into_owned()
 }
