@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,6 +15,11 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::engine::Engine;
+
+/// The bytes of the checksum at the end of a file.
+const CHECKSUM: u64 = 32;
+/// The most bytes that are kept.
+const MOST: u64 = 1 << 30;
 
 /// Where compiled code comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,20 +158,40 @@ fn load(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
     if !is_private(path) {
         return None;
     }
-    let file = fs::read(path).ok()?;
     // wasmtime checks the header but not the code: a file that a crash or a
     // bad disk has left half written would run as it is.
-    let (code, checksum) = file.split_last_chunk::<32>()?;
-    if <[u8; 32]>::from(Sha256::digest(code)) != *checksum {
+    if !is_whole(path).ok()? {
         return None;
     }
     // SAFETY: whoever can write this file runs native code in this process.
     // `is_private` has just made sure that the file belongs to this user and
-    // that nobody else can write to it, as `Cache::at` did for the folder, and
-    // only `store` below writes files of this name. The bytes are those that it
-    // wrote, and are read once, so that they cannot change under the mapping.
-    // Code for another wasmtime is an error here, upon which we compile.
-    unsafe { Component::deserialize(engine, code) }.ok()
+    // that nobody else can write to it, as `Cache::at` did for the folder. Only
+    // `store` below makes files of this name, and never changes one: it renames
+    // a whole one into place, so that what is mapped stays as it was checked.
+    // The checksum at the end lies beyond all that the header speaks of. Code
+    // for another wasmtime is an error here, upon which we compile.
+    unsafe { Component::deserialize_file(engine, path) }.ok()
+}
+
+/// Whether a file ends with the checksum of what stands before it. Read in
+/// pieces: 35 MB for a Python detector, of which few pages are ever needed.
+fn is_whole(path: &Path) -> std::io::Result<bool> {
+    let mut file = fs::File::open(path)?;
+    let Some(code) = file.metadata()?.len().checked_sub(CHECKSUM) else {
+        return Ok(false);
+    };
+    let mut sha = Sha256::new();
+    let mut piece = vec![0; 256 << 10];
+    let mut rest = Read::by_ref(&mut file).take(code);
+    loop {
+        match rest.read(&mut piece)? {
+            0 => break,
+            read => sha.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
+    let mut checksum = [0; CHECKSUM as usize];
+    file.read_exact(&mut checksum)?;
+    Ok(<[u8; 32]>::from(sha.finalize()) == checksum)
 }
 
 fn store(component: &Component, path: &Path) -> Result<()> {
@@ -177,7 +202,32 @@ fn store(component: &Component, path: &Path) -> Result<()> {
     file.write_all(&code)?;
     file.write_all(&Sha256::digest(&code))?;
     file.persist(path)?;
+    make_room(folder, path);
     Ok(())
+}
+
+/// Removes what was compiled longest ago where there is more than [`MOST`]: an
+/// author's detector is compiled anew with each build.
+fn make_room(folder: &Path, newest: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let compiled =
+        entries.filter(|entry| entry.path().extension().is_some_and(|it| it == "compiled"));
+    let mut files: Vec<_> = compiled
+        .filter_map(|entry| {
+            let meta = entry.metadata().ok()?;
+            Some((meta.modified().ok()?, meta.len(), entry.path()))
+        })
+        .collect();
+    files.sort();
+    let mut size: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (_, of_file, path) in files.iter().filter(|(_, _, path)| path != newest) {
+        if size <= MOST {
+            return;
+        }
+        // Another process may have been faster.
+        _ = fs::remove_file(path);
+        size -= of_file;
+    }
 }
 
 fn private_folder(folder: &Path) -> bool {
