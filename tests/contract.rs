@@ -1,5 +1,7 @@
 //! What was built against a published contract keeps loading.
 
+#![allow(clippy::unwrap_used)]
+
 use runwatch::alert::{Severity, State};
 use runwatch::sandbox::cache::Cache;
 use runwatch::sandbox::instance::{Columns, Series};
