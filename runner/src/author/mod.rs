@@ -4,7 +4,7 @@
 //! - [`project`]: a folder with a `detector.toml`.
 //! - [`create`]: a new one.
 //! - [`contract`]: its copy of the contract, and what is made of that.
-//! - [`reference`]: the contract, for people.
+//! - [`mod@reference`]: the contract, for people.
 //! - [`language`]: what is different in each language: files, tools, steps.
 //! - [`programs`]: whether tools are there.
 //! - [`build`]: from source to a component that has proved it runs.
@@ -15,7 +15,7 @@
 //! - [`cases`]: the golden cases of a project.
 //! - [`golden`]: whether they hold.
 //! - [`lint`]: what an author should know, though nothing is wrong.
-//! - [`bench`]: what a detector costs on synthetic streams.
+//! - [`mod@bench`]: what a detector costs on synthetic streams.
 //! - [`replay`]: what made a detector fail, shown to it again.
 
 pub mod bench;
